@@ -1,0 +1,100 @@
+"""Messages to the router actor."""
+
+import msgspec
+
+from bridge.contract.catalog import Catalog
+from bridge.contract.upstream import UpstreamAddress, UpstreamState
+from bridge.protocol.frame import Frame
+
+
+class UpstreamUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Connected, handshaken and read: its names are served from now on."""
+
+    address: UpstreamAddress
+    epoch: int
+    catalog: Catalog
+
+
+class CatalogChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """The same connection offers something else now."""
+
+    name: str
+    epoch: int
+    catalog: Catalog
+
+
+class UpstreamDown(msgspec.Struct, frozen=True, kw_only=True):
+    """Not served now. Its last catalog stays listed until ``stale_after``.
+
+    ``address`` is set from the first message on, so that the router can tell an
+    upstream that exists from one that was removed. ``retry_at`` is trio time.
+    """
+
+    address: UpstreamAddress
+    epoch: int
+    state: UpstreamState
+    reason: str
+    retry_at: float | None = None
+
+
+class UpstreamRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """Stopped for good (reload): its names leave the table now."""
+
+    name: str
+
+
+class Notified(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification that is of no single call (``resources/updated``, log)."""
+
+    name: str
+    epoch: int
+    frame: Frame
+
+
+class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What configuration says about an upstream's place in the namespace.
+
+    A namespace of ``""`` keeps names unchanged.
+    """
+
+    name: str
+    tool_namespace: str
+    prompt_namespace: str
+    resource_namespace: str
+    priority: int = 100
+    tags: frozenset[str] = frozenset()
+
+
+class Reconfigured(msgspec.Struct, frozen=True, kw_only=True):
+    """The upstreams in configuration order, and the rules of the namespace."""
+
+    policies: tuple[UpstreamPolicy, ...]
+    conflict_resolution: str = "namespace"
+    separator: str = "__"
+    aggregate: frozenset[str] = frozenset({"tools", "prompts", "resources"})
+    stale_after: float = 900.0
+
+
+class SubscriptionsChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A session subscribed, unsubscribed, set a log level, or left."""
+
+
+class SessionOpened(msgspec.Struct, frozen=True, kw_only=True):
+    session_id: str
+
+
+class SessionClosed(msgspec.Struct, frozen=True, kw_only=True):
+    session_id: str
+
+
+RouterMessage = (
+    UpstreamUp
+    | CatalogChanged
+    | UpstreamDown
+    | UpstreamRemoved
+    | Notified
+    | Reconfigured
+    | SubscriptionsChanged
+    | SessionOpened
+    | SessionClosed
+)

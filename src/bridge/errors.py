@@ -1,0 +1,282 @@
+"""The error tree: each class says what the caller can do next.
+
+Every class has a stable ``code`` (documented in ``docs/errors.md``), a ``public``
+sentence that is free of secrets, and ``retryable``: whether the same request may
+succeed later without anybody changing anything. Libraries' exceptions are mapped
+into this tree once, at the edge of the room that uses the library.
+"""
+
+from typing import ClassVar
+
+
+class BridgeError(Exception):
+    """The root. ``public`` may be shown to anyone the request belongs to."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, public: str) -> None:
+        super().__init__(public)
+        self.public = public
+
+
+class Problem:
+    """One thing wrong with a configuration: where, why, and what to do."""
+
+    __slots__ = ("fatal", "hint", "path", "reason", "server")
+
+    def __init__(
+        self,
+        path: str,
+        reason: str,
+        *,
+        hint: str = "",
+        server: str | None = None,
+        fatal: bool = True,
+    ) -> None:
+        self.path = path  # JSON path, such as "mcpServers.time.command"
+        self.reason = reason
+        self.hint = hint
+        self.server = server  # set: only this server is left out (R7)
+        self.fatal = fatal  # False: a warning
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(BridgeError):
+    """Start-up is refused; all problems are reported together."""
+
+    code = "config.invalid"
+
+    def __init__(self, public: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(public)
+        self.problems = problems
+
+
+class ProtocolError(BridgeError):
+    """The peer sent something that is not the protocol."""
+
+    code = "protocol.invalid"
+
+
+class FrameInvalid(ProtocolError):
+    """Not one JSON-RPC message. ``parse`` tells bad JSON from a bad envelope."""
+
+    code = "protocol.frame_invalid"
+
+    def __init__(self, public: str, *, parse: bool = False) -> None:
+        super().__init__(public)
+        self.parse = parse
+
+
+class FrameTooLarge(ProtocolError):
+    """A message over the size limit."""
+
+    code = "protocol.frame_too_large"
+
+
+class RevisionUnsupported(ProtocolError):
+    """No protocol revision in common."""
+
+    code = "protocol.revision_unsupported"
+
+
+class LinkError(BridgeError):
+    """The transport to an upstream failed."""
+
+    code = "link.failed"
+    retryable = True
+
+
+class ConnectFailed(LinkError):
+    """The link could not be opened. ``retry_after`` is the server's own wish, in s."""
+
+    code = "link.connect_failed"
+
+    def __init__(self, public: str, *, retry_after: float | None = None) -> None:
+        super().__init__(public)
+        self.retry_after = retry_after
+
+
+class LinkLost(LinkError):
+    """An open link ended. Requests handed over may or may not have run."""
+
+    code = "link.lost"
+
+
+class LinkBusy(LinkError):
+    """The link's outgoing queue is full; the frame was not taken."""
+
+    code = "link.busy"
+
+
+class LinkTimeout(LinkError):
+    """The other side did not do its part in time."""
+
+    code = "link.timeout"
+
+
+class SessionLost(LinkError):
+    """The upstream no longer knows our session (404); the request did not run."""
+
+    code = "link.session_lost"
+
+
+class RequestRefused(LinkError):
+    """One request was refused by HTTP; the link itself is well.
+
+    ``status`` is the HTTP status, ``retry_after`` the server's wish in seconds.
+    """
+
+    code = "link.request_refused"
+
+    def __init__(
+        self, public: str, *, status: int, retry_after: float | None = None
+    ) -> None:
+        super().__init__(public)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Unauthorized(LinkError):
+    """401 from the upstream. ``challenge`` is its WWW-Authenticate header."""
+
+    code = "link.unauthorized"
+    retryable = False
+
+    def __init__(self, public: str, *, challenge: str = "") -> None:
+        super().__init__(public)
+        self.challenge = challenge
+
+
+class Forbidden(LinkError):
+    """403 from the upstream. ``challenge`` is its WWW-Authenticate header."""
+
+    code = "link.forbidden"
+    retryable = False
+
+    def __init__(self, public: str, *, challenge: str = "") -> None:
+        super().__init__(public)
+        self.challenge = challenge
+
+
+class RoutingError(BridgeError):
+    """A call that got no answer from its upstream."""
+
+    code = "routing.failed"
+
+
+class UnknownName(RoutingError):
+    """Nothing of that name, or not for this caller: the same sentence for both."""
+
+    code = "routing.unknown_name"
+
+
+class UpstreamUnavailable(RoutingError):
+    """The upstream is down; nothing was executed. ``retry_after`` in seconds."""
+
+    code = "routing.upstream_unavailable"
+    retryable = True
+
+    def __init__(
+        self,
+        public: str,
+        *,
+        upstream: str,
+        state: str,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(public)
+        self.upstream = upstream
+        self.state = state
+        self.retry_after = retry_after
+
+
+class LoginNeeded(UpstreamUnavailable):
+    """The upstream wants a login by the operator; nothing was executed."""
+
+    code = "routing.login_needed"
+    retryable = False
+
+
+class UpstreamLost(RoutingError):
+    """The link was lost under the call. ``written``: it may have run."""
+
+    code = "routing.upstream_lost"
+
+    def __init__(self, public: str, *, upstream: str, written: bool) -> None:
+        super().__init__(public)
+        self.upstream = upstream
+        self.written = written
+
+
+class Overloaded(RoutingError):
+    """A bound was reached; nothing was executed."""
+
+    code = "routing.overloaded"
+    retryable = True
+
+    def __init__(self, public: str, *, upstream: str = "") -> None:
+        super().__init__(public)
+        self.upstream = upstream
+
+
+class CallTimeout(RoutingError):
+    """The call's deadline passed; it may or may not have run."""
+
+    code = "routing.call_timeout"
+
+    def __init__(self, public: str, *, upstream: str) -> None:
+        super().__init__(public)
+        self.upstream = upstream
+
+
+class GuardError(BridgeError):
+    """A request refused at the door."""
+
+    code = "guard.refused"
+
+
+class TokenMissing(GuardError):
+    """No bearer token (401 without ``error``)."""
+
+    code = "guard.token_missing"
+
+
+class TokenInvalid(GuardError):
+    """A bearer token that fails a check (401, ``error="invalid_token"``).
+
+    ``public`` is for the log; the answer never repeats token content.
+    """
+
+    code = "guard.token_invalid"
+
+
+class ScopeInsufficient(GuardError):
+    """A good token without a needed scope (403). ``scopes``: all that are needed."""
+
+    code = "guard.scope_insufficient"
+
+    def __init__(self, public: str, *, scopes: tuple[str, ...]) -> None:
+        super().__init__(public)
+        self.scopes = scopes
+
+
+class KeysUnavailable(GuardError):
+    """The identity provider's keys cannot be had now (503)."""
+
+    code = "guard.keys_unavailable"
+    retryable = True
+
+
+class OriginRefused(GuardError):
+    """Host or Origin is not allowed (403 or 421)."""
+
+    code = "guard.origin_refused"
+
+
+class StorageError(BridgeError):
+    """The token store could not read or write."""
+
+    code = "storage.failed"

@@ -1,0 +1,49 @@
+"""Snapshots of what the program is doing, free of secrets by construction."""
+
+import msgspec
+
+
+class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One upstream as an operator sees it. Published whole by its actor.
+
+    ``since`` and ``retry_at`` are trio times; whoever renders turns them into seconds
+    ago and seconds ahead. ``state`` is a value of `UpstreamState`; ``phase`` the finer
+    name inside the connection machine.
+    """
+
+    name: str
+    state: str
+    phase: str = ""
+    reason: str = ""
+    since: float = 0.0
+    retry_at: float | None = None
+    transport: str = ""
+    revision: str = ""
+    server: str = ""  # name and version as the upstream gave them
+    epoch: int = 0
+    restarts: int = 0
+    tools: int = 0
+    prompts: int = 0
+    resources: int = 0
+    templates: int = 0
+    in_flight: int = 0
+    queued: int = 0
+    dropped: int = 0  # late, duplicate and foreign answers
+    last_error: str = ""
+    tags: tuple[str, ...] = ()
+    tls_verified: bool = True
+
+
+class BridgeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The whole bridge."""
+
+    version: str
+    ready: bool
+    uptime: float
+    sessions: int
+    table_version: int
+    tools: int
+    prompts: int
+    resources: int
+    upstreams: tuple[UpstreamStatus, ...] = ()
+    conflicts: tuple[str, ...] = ()
