@@ -1,15 +1,198 @@
-"""Every event the bridge logs: its name, level and fields."""
+"""Every event the bridge logs: its name, level and fields.
+
+Names are ``room.thing_happened`` and part of the public interface: they stay stable
+across releases. ``docs/events.md`` is generated from this page (``make docs``), and a
+test compares every ``log.emit`` of the program with it. To add an event, put a constant
+into the section of its room, with a docstring-like comment only where the name does
+not say it all.
+"""
+
+from typing import Literal
 
 import msgspec
+
+Level = Literal["debug", "info", "warning", "error"]
+
+CONTEXT = frozenset(
+    {"upstream", "epoch", "session", "call_id", "child", "room", "subject"}
+)
+"""Fields that may stand on any event: bound once per actor, session or call."""
 
 
 class Event(msgspec.Struct, frozen=True):
     """One thing that can happen. Names are stable across releases."""
 
     name: str
-    level: str
+    level: Level
     fields: tuple[str, ...] = ()
     message: str = ""  # the promised sentence (R143 to R145), filled from the fields
 
 
+# --- the process: app, cli, system ---------------------------------------------------
+
 BRIDGE_STARTED = Event("bridge.started", "info", ("version", "url", "upstreams"))
+BRIDGE_READY = Event("bridge.ready", "info", ("upstreams", "failed", "seconds"))
+BRIDGE_DRAINING = Event("bridge.draining", "info", ("signal", "seconds", "calls"))
+BRIDGE_STOPPED = Event("bridge.stopped", "info", ("seconds", "reason"))
+BRIDGE_RELOADED = Event(
+    "bridge.reloaded", "info", ("added", "changed", "removed", "restart_needed")
+)
+BRIDGE_RELOAD_REFUSED = Event("bridge.reload_refused", "error", ("file", "problems"))
+BRIDGE_STALLED = Event("bridge.stalled", "warning", ("seconds", "task"))  # E8
+CONFIG_WARNING = Event("config.warning", "warning", ("path", "reason", "hint"))
+LOG_LINES_DROPPED = Event("log.lines_dropped", "warning", ("lines",))
+
+# --- actor -----------------------------------------------------------------------------
+
+CHILD_CRASHED = Event(
+    "child.crashed", "error", ("child", "error", "restart_in", "restarts")
+)
+CHILD_QUARANTINED = Event("child.quarantined", "error", ("child", "crashes", "period"))
+CHILD_CLEANUP_TIMED_OUT = Event(
+    "child.cleanup_timed_out", "warning", ("child", "seconds")
+)
+
+# --- wire and upstream -----------------------------------------------------------------
+
+UPSTREAM_STATE_CHANGED = Event(
+    "upstream.state_changed",
+    "info",
+    ("upstream", "from", "to", "reason", "epoch", "retry_in"),
+)
+UPSTREAM_CATALOG_CHANGED = Event(
+    "upstream.catalog_changed", "info", ("added", "removed", "changed")
+)
+UPSTREAM_FRAME_REFUSED = Event(
+    "upstream.frame_refused", "warning", ("kind", "size", "error")
+)
+UPSTREAM_STDERR = Event("upstream.stderr", "debug", ("line",))
+TLS_VERIFICATION_DISABLED = Event(
+    "tls.verification_disabled",
+    "warning",
+    ("upstream", "scope"),
+    "TLS verification is disabled for server '{upstream}' ({scope}).",
+)
+
+# --- oauth -----------------------------------------------------------------------------
+
+OAUTH_PREFLIGHT_STARTED = Event(
+    "oauth.preflight_started",
+    "info",
+    ("upstream",),
+    "OAuth-enabled server detected. Running OAuth preflight check.",
+)
+OAUTH_PREFLIGHT_PASSED = Event(
+    "oauth.preflight_passed",
+    "info",
+    ("upstream",),
+    "OAuth preflight check passed for server '{upstream}'",
+)
+OAUTH_PREFLIGHT_FAILED = Event(
+    "oauth.preflight_failed",
+    "error",
+    ("upstream", "reason"),
+    "OAuth preflight check failed for server '{upstream}'",
+)
+OAUTH_DISCOVERY_STARTED = Event(
+    "oauth.discovery_started",
+    "debug",
+    ("url",),
+    "Attempting OAuth discovery for URL: {url}",
+)
+OAUTH_DISCOVERY_TRIED = Event(
+    "oauth.discovery_tried",
+    "debug",
+    ("url", "status"),
+    "Trying discovery endpoint: {url}",
+)
+OAUTH_ISSUER_DISCOVERED = Event(
+    "oauth.issuer_discovered",
+    "info",
+    ("upstream", "issuer"),
+    "Successfully discovered OAuth issuer: {issuer}",
+)
+OAUTH_DISCOVERY_FAILED = Event(  # tried: one "url (status)" text per address
+    "oauth.discovery_failed",
+    "error",
+    ("upstream", "tried"),
+    "OAuth discovery failed for all endpoints:{tried}",
+)
+OAUTH_ISSUER_MISSING = Event(
+    "oauth.issuer_missing",
+    "error",
+    ("upstream",),
+    "No issuer configured and discovery failed for server '{upstream}'",
+)
+OAUTH_TOKENS_LOADED = Event(
+    "oauth.tokens_loaded",
+    "info",
+    ("upstream", "url_hash"),
+    "OAuth tokens loaded successfully for server URL hash: {url_hash}",
+)
+OAUTH_LOGIN_STARTED = Event(
+    "oauth.login_started",
+    "info",
+    ("upstream",),
+    "OAuth flow initiated for server '{upstream}'. "
+    "Please check your browser to complete authorization.",
+)
+OAUTH_LOGIN_REQUIRED = Event(  # login_url is the one address shown whole (R80)
+    "oauth.login_required", "warning", ("upstream", "login_url", "reason")
+)
+OAUTH_LOGIN_COMPLETED = Event(
+    "oauth.login_completed",
+    "info",
+    ("upstream", "scopes"),
+    "OAuth flow completed successfully for server '{upstream}'",
+)
+OAUTH_LOGGED_OUT = Event("oauth.logged_out", "info", ("upstream", "scopes"))
+OAUTH_TOKEN_REFRESHED = Event(
+    "oauth.token_refreshed", "info", ("upstream", "expires_in", "generation")
+)
+OAUTH_REFRESH_FAILED = Event(
+    "oauth.refresh_failed", "warning", ("upstream", "error", "retry_in")
+)
+
+# --- router and sessions ---------------------------------------------------------------
+
+ROUTER_TABLE_PUBLISHED = Event(
+    "router.table_published", "info", ("version", "tools", "conflicts")
+)
+ROUTER_NAME_CONFLICT = Event(
+    "router.name_conflict", "warning", ("name", "upstreams", "policy")
+)
+SESSION_OPENED = Event(
+    "session.opened", "info", ("session", "subject", "revision", "route")
+)
+SESSION_CLOSED = Event(
+    "session.closed", "info", ("session", "subject", "revision", "reason", "seconds")
+)
+SESSION_OVERFLOWED = Event("session.overflowed", "warning", ("session", "queued"))
+CALL_FINISHED = Event(
+    "call.finished",
+    "info",
+    ("tool", "method", "outcome", "seconds", "bytes_in", "bytes_out"),
+)
+CALL_REJECTED = Event("call.rejected", "info", ("tool", "method", "error"))
+
+# --- identity and downstream -----------------------------------------------------------
+
+GUARD_REFUSED = Event("guard.refused", "warning", ("error", "issuer", "client", "path"))
+IDENTITY_KEYS_REFRESHED = Event(
+    "identity.keys_refreshed", "info", ("keys", "age", "url")
+)
+IDENTITY_KEYS_FAILED = Event(
+    "identity.keys_failed", "warning", ("keys", "age", "error", "retry_in")
+)
+SERVER_NOTICE = Event(
+    "server.notice", "debug", ("text",)
+)  # the HTTP engine's own words
+SERVER_TROUBLE = Event("server.trouble", "warning", ("text",))
+
+
+def all_events() -> tuple[Event, ...]:
+    """Every event of this page, in its order."""
+    return tuple(v for v in globals().values() if isinstance(v, Event))
+
+
+BY_NAME = {event.name: event for event in all_events()}
