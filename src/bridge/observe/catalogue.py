@@ -3,8 +3,8 @@
 Names are ``room.thing_happened`` and part of the public interface: they stay stable
 across releases. ``docs/events.md`` is generated from this page (``make docs``), and a
 test compares every ``log.emit`` of the program with it. To add an event, put a constant
-into the section of its room, with a docstring-like comment only where the name does
-not say it all.
+into the section of its room, with a comment only where the name does not
+say it all.
 """
 
 from typing import Literal
@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True):
     message: str = ""  # the promised sentence (R143 to R145), filled from the fields
 
 
-# --- the process: app, cli, system ---------------------------------------------------
+# --- the process: app, cli, system ---
 
 BRIDGE_STARTED = Event("bridge.started", "info", ("version", "url", "upstreams"))
 BRIDGE_READY = Event("bridge.ready", "info", ("upstreams", "failed", "seconds"))
@@ -42,7 +42,7 @@ BRIDGE_STALLED = Event("bridge.stalled", "warning", ("seconds", "task"))  # E8
 CONFIG_WARNING = Event("config.warning", "warning", ("path", "reason", "hint"))
 LOG_LINES_DROPPED = Event("log.lines_dropped", "warning", ("lines",))
 
-# --- actor -----------------------------------------------------------------------------
+# --- actor ---
 
 CHILD_CRASHED = Event(
     "child.crashed", "error", ("child", "error", "restart_in", "restarts")
@@ -52,7 +52,7 @@ CHILD_CLEANUP_TIMED_OUT = Event(
     "child.cleanup_timed_out", "warning", ("child", "seconds")
 )
 
-# --- wire and upstream -----------------------------------------------------------------
+# --- wire and upstream ---
 
 UPSTREAM_STATE_CHANGED = Event(
     "upstream.state_changed",
@@ -73,7 +73,7 @@ TLS_VERIFICATION_DISABLED = Event(
     "TLS verification is disabled for server '{upstream}' ({scope}).",
 )
 
-# --- oauth -----------------------------------------------------------------------------
+# --- oauth ---
 
 OAUTH_PREFLIGHT_STARTED = Event(
     "oauth.preflight_started",
@@ -153,7 +153,7 @@ OAUTH_REFRESH_FAILED = Event(
     "oauth.refresh_failed", "warning", ("upstream", "error", "retry_in")
 )
 
-# --- router and sessions ---------------------------------------------------------------
+# --- router and sessions ---
 
 ROUTER_TABLE_PUBLISHED = Event(
     "router.table_published", "info", ("version", "tools", "conflicts")
@@ -175,7 +175,7 @@ CALL_FINISHED = Event(
 )
 CALL_REJECTED = Event("call.rejected", "info", ("tool", "method", "error"))
 
-# --- identity and downstream -----------------------------------------------------------
+# --- identity and downstream ---
 
 GUARD_REFUSED = Event("guard.refused", "warning", ("error", "issuer", "client", "path"))
 IDENTITY_KEYS_REFRESHED = Event(
@@ -193,6 +193,3 @@ SERVER_TROUBLE = Event("server.trouble", "warning", ("text",))
 def all_events() -> tuple[Event, ...]:
     """Every event of this page, in its order."""
     return tuple(v for v in globals().values() if isinstance(v, Event))
-
-
-BY_NAME = {event.name: event for event in all_events()}
