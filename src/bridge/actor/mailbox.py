@@ -3,6 +3,9 @@
 The bound counts *calls*: work that may be refused. Control messages (a cancel, an
 answer, a drain) each belong to an accepted call or have one sender, so they are never
 refused and are bounded by what they belong to.
+
+An actor that ends, for whatever reason, seals its mailbox and answers what `seal`
+returns. So a message that `offer` took is either received or returned by `seal`.
 """
 
 from math import inf
@@ -13,11 +16,11 @@ import trio
 M = TypeVar("M")
 
 
-class MailboxFull(Exception):  # noqa: N818 - a fact to act on, as trio.WouldBlock is
+class MailboxFull(Exception):
     """The bound is reached; the message was not taken."""
 
 
-class MailboxSealed(Exception):  # noqa: N818 - a fact to act on, as trio.EndOfChannel is
+class MailboxSealed(Exception):
     """The actor has ended; the message was not taken."""
 
 
@@ -32,8 +35,13 @@ class Mailbox(Generic[M]):
 
     @property
     def depth(self) -> int:
-        """How many messages wait."""
+        """How many messages wait, counted or not."""
         return self._receive.statistics().current_buffer_used
+
+    @property
+    def counted(self) -> int:
+        """How many counted messages wait or are on their way to a woken receiver."""
+        return self._counted
 
     @property
     def sealed(self) -> bool:
@@ -53,8 +61,15 @@ class Mailbox(Generic[M]):
         self._send.send_nowait((message, counted))
 
     async def receive(self) -> M:
-        """Wait for the next message."""
-        message, counted = await self._receive.receive()
+        """Wait for the next message.
+
+        Raises `MailboxSealed` once the mailbox is sealed, also in a receiver that
+        already waits: nothing will ever come.
+        """
+        try:
+            message, counted = await self._receive.receive()
+        except trio.EndOfChannel:
+            raise MailboxSealed from None
         self._counted -= counted
         return message
 
@@ -62,7 +77,7 @@ class Mailbox(Generic[M]):
         """The next message if one waits, without waiting."""
         try:
             message, counted = self._receive.receive_nowait()
-        except trio.WouldBlock:
+        except (trio.WouldBlock, trio.EndOfChannel):
             return None
         self._counted -= counted
         return message
@@ -70,10 +85,10 @@ class Mailbox(Generic[M]):
     def seal(self) -> list[M]:
         """Refuse later offers and return what was queued, for its last answer."""
         self._sealed = True
+        self._send.close()
         left: list[M] = []
-        while True:
-            try:
-                left.append(self._receive.receive_nowait()[0])
-            except trio.WouldBlock:
-                self._counted = 0
-                return left
+        while self.depth:
+            message, counted = self._receive.receive_nowait()
+            self._counted -= counted
+            left.append(message)
+        return left

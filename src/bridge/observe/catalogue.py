@@ -45,12 +45,17 @@ LOG_LINES_DROPPED = Event("log.lines_dropped", "warning", ("lines",))
 # --- actor ---
 
 CHILD_CRASHED = Event(
-    "child.crashed", "error", ("child", "error", "restart_in", "restarts")
+    "child.crashed", "error", ("child", "error", "restart_in", "restarts", "trace")
 )
 CHILD_QUARANTINED = Event("child.quarantined", "error", ("child", "crashes", "period"))
 CHILD_CLEANUP_TIMED_OUT = Event(
     "child.cleanup_timed_out", "warning", ("child", "seconds")
 )
+CHILD_CLEANUP_FAILED = Event(  # an exception while it was being stopped: no restart
+    "child.cleanup_failed", "warning", ("child", "error", "trace")
+)
+CHILD_ESCALATED = Event("child.escalated", "error", ("child", "crashes", "period"))
+CHILD_REVIVED = Event("child.revived", "info", ("child",))
 
 # --- wire and upstream ---
 
@@ -65,7 +70,7 @@ UPSTREAM_CATALOG_CHANGED = Event(
 UPSTREAM_FRAME_REFUSED = Event(
     "upstream.frame_refused", "warning", ("kind", "size", "error")
 )
-UPSTREAM_STDERR = Event("upstream.stderr", "debug", ("line",))
+UPSTREAM_STDERR = Event("upstream.stderr", "debug", ("line", "suppressed"))
 TLS_VERIFICATION_DISABLED = Event(
     "tls.verification_disabled",
     "warning",
