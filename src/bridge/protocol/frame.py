@@ -8,7 +8,7 @@ and UTF-8 is checked (Raw does not).
 
 import json
 import re
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -42,7 +42,7 @@ class _Wire(msgspec.Struct):
     """What arrives: ``jsonrpc`` is required, ``null`` ids of errors are seen."""
 
     jsonrpc: Literal["2.0"]
-    id: int | str | None | UnsetType = UNSET
+    id: int | str | UnsetType | None = UNSET
     method: str | UnsetType = UNSET
     params: Raw | UnsetType = UNSET
     result: Raw | UnsetType = UNSET
@@ -176,6 +176,14 @@ def text(value: Raw | None) -> str | None:
         return None
 
 
+def text_member(body: Raw | UnsetType, key: str) -> str | None:
+    """A string member of an object, for looking only: never raises."""
+    try:
+        return text(members(body).get(key))
+    except FrameInvalid:
+        return None
+
+
 def request(method: str, params: object | None = None, *, id: int | str) -> Frame:  # noqa: A002 - the wire's own word
     """A request of our own."""
     return Frame(id=id, method=method, params=UNSET if params is None else raw(params))
@@ -188,4 +196,4 @@ def notification(method: str, params: object | None = None) -> Frame:
 
 def value(body: Raw) -> Any:
     """The whole value, decoded: only for what is ours to open."""
-    return cast("Any", msgspec.json.decode(body))
+    return msgspec.json.decode(body)

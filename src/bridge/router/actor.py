@@ -1,0 +1,348 @@
+"""The router actor: what upstreams say becomes the published namespace.
+
+It awaits nothing but its own mailbox and the clock, so whoever sends to it can never be
+part of a cycle, and no call ever waits for it. Its state is the board's; after a
+restart it asks every upstream to announce itself again and meanwhile the board serves
+the last table.
+"""
+
+from math import inf
+from typing import assert_never
+
+import trio
+from msgspec.structs import replace
+
+from bridge.actor.mailbox import Mailbox
+from bridge.contract.catalog import Catalog
+from bridge.contract.router import (
+    CatalogChanged,
+    Notified,
+    Reconfigured,
+    RouterMessage,
+    SessionClosed,
+    SessionOpened,
+    SubscriptionsChanged,
+    UpstreamDown,
+    UpstreamRemoved,
+    UpstreamUp,
+)
+from bridge.contract.upstream import Announce, LogLevel, Subscriptions, UpstreamState
+from bridge.observe import catalogue as events
+from bridge.observe.logging import Log
+from bridge.protocol import methods
+from bridge.protocol.frame import Frame, encode, text_member
+from bridge.router.board import Board, Presence
+from bridge.router.namespace import NameConflict
+from bridge.router.policy import EVERYTHING, View
+from bridge.router.relay import log_wanted, tell
+from bridge.router.session import Session, Sessions
+from bridge.router.table import Conflict, Kind, RoutingTable
+
+#: List changes within this time reach the clients as one (protocol 4.5), in s.
+COALESCE = 0.25
+#: A flapping upstream makes clients read lists again at most this often, in s.
+REJOIN_SPACING = 30.0
+
+_NOTICE: dict[Kind, str] = {
+    "tools": methods.TOOLS_LIST_CHANGED,
+    "prompts": methods.PROMPTS_LIST_CHANGED,
+    "resources": methods.RESOURCES_LIST_CHANGED,
+    "templates": methods.RESOURCES_LIST_CHANGED,
+}
+
+
+class RouterActor:
+    """Owner of the board; reached only through its mailbox."""
+
+    def __init__(
+        self,
+        *,
+        mailbox: Mailbox[RouterMessage],
+        board: Board,
+        sessions: Sessions,
+        log: Log,
+        forward_logs: bool = False,
+    ) -> None:
+        self._mailbox = mailbox
+        self._board = board
+        self._sessions = sessions
+        self._log = log
+        self._forward_logs = forward_logs
+        self._rules = board.rules
+        self._told: dict[str, Subscriptions] = {}
+        self._told_level: dict[str, LogLevel] = {}
+        self._reported: frozenset[Conflict] = frozenset()
+        self._last_rejoin: dict[str, float] = {}
+        # What sessions last knew, while a change waits to be told.
+        self._before: dict[View, RoutingTable] = {}
+        self._rejoined: set[str] = set()
+        self._notify_at = inf
+
+    async def run(self, stopping: trio.Event) -> None:
+        """Serve until cancelled: the router is stopped last, when nobody sends."""
+        del stopping
+        for presence in self._board.presences.values():
+            tell(presence.address, Announce())
+        while True:
+            with trio.move_on_at(self._next_time()) as waiting:
+                self._handle(await self._mailbox.receive())
+            if waiting.cancelled_caught or trio.current_time() >= self._next_time():
+                self._on_time(trio.current_time())
+
+    def _handle(self, message: RouterMessage) -> None:
+        match message:
+            case UpstreamUp():
+                self._up(message)
+            case CatalogChanged():
+                self._changed(message)
+            case UpstreamDown():
+                self._down(message)
+            case UpstreamRemoved(name=name):
+                self._removed(name)
+            case Reconfigured():
+                self._reconfigured(message)
+            case Notified():
+                self._notified(message)
+            case SubscriptionsChanged() | SessionOpened() | SessionClosed():
+                self._tell_interests()
+            case _:
+                assert_never(message)
+
+    # --- what upstreams are ---
+
+    def _up(self, message: UpstreamUp) -> None:
+        name = message.address.name
+        known = self._board.presences.get(name)
+        if known is not None and known.epoch > message.epoch:
+            return
+        if known is not None and not known.up and known.catalog is not None:
+            self._note_rejoin(name)
+        self._set(
+            Presence(
+                address=message.address,
+                epoch=message.epoch,
+                up=True,
+                state=UpstreamState.CONNECTED,
+                catalog=message.catalog,
+            )
+        )
+        self._forget_told(name)
+        self._publish()
+        self._tell_interests()
+
+    def _changed(self, message: CatalogChanged) -> None:
+        known = self._board.presences.get(message.name)
+        if known is None or known.epoch != message.epoch:
+            return
+        self._set(replace(known, catalog=message.catalog))
+        self._publish()
+
+    def _down(self, message: UpstreamDown) -> None:
+        name = message.address.name
+        known = self._board.presences.get(name)
+        if known is not None and known.epoch > message.epoch:
+            return
+        since = trio.current_time()
+        if known is not None and known.down_since is not None:
+            since = known.down_since
+        self._set(
+            Presence(
+                address=message.address,
+                epoch=message.epoch,
+                up=False,
+                state=message.state,
+                reason=message.reason,
+                retry_at=message.retry_at,
+                down_since=since,
+                catalog=known.catalog if known is not None else None,
+            )
+        )
+
+    def _removed(self, name: str) -> None:
+        self._board.presences.pop(name, None)
+        self._forget_told(name)
+        self._settle(name)
+        self._publish()
+
+    def _reconfigured(self, rules: Reconfigured) -> None:
+        self._rules = rules
+        names = {policy.name for policy in rules.policies}
+        self._board.set_starting(
+            frozenset(n for n in names if n not in self._board.presences)
+        )
+        for name in [n for n in self._board.presences if n not in names]:
+            self._board.presences.pop(name)
+            self._forget_told(name)
+        self._publish()
+
+    def _set(self, presence: Presence) -> None:
+        name = presence.address.name
+        self._board.presences[name] = presence
+        if presence.state is not UpstreamState.CONNECTING:
+            self._settle(name)
+
+    def _settle(self, name: str) -> None:
+        if name in self._board.starting:
+            self._board.set_starting(self._board.starting - {name})
+
+    # --- the namespace ---
+
+    def _publish(self) -> None:
+        catalogs: dict[str, Catalog] = {
+            name: presence.catalog
+            for name, presence in self._board.presences.items()
+            if presence.catalog is not None
+        }
+        before = {view: self._board.table(view) for view in self._views()}
+        try:
+            changed = self._board.publish(self._rules, catalogs)
+        except NameConflict as conflict:
+            self._log.emit(
+                events.ROUTER_NAME_CONFLICT, name=conflict.public, policy="error"
+            )
+            return
+        if not changed:
+            return
+        self._report_table()
+        for view, table in before.items():
+            self._before.setdefault(view, table)
+        self._notify_soon()
+
+    def _views(self) -> set[View]:
+        return {EVERYTHING, *(session.view for session in self._sessions.all())}
+
+    def _report_table(self) -> None:
+        table = self._board.whole
+        for conflict in table.conflicts:
+            if conflict not in self._reported:
+                self._log.emit(
+                    events.ROUTER_NAME_CONFLICT,
+                    name=conflict.name,
+                    upstreams=list(conflict.upstreams),
+                    policy=self._rules.conflict_resolution,
+                )
+        self._reported = frozenset(table.conflicts)
+        self._log.emit(
+            events.ROUTER_TABLE_PUBLISHED,
+            version=table.version,
+            tools=len(table.entries("tools")),
+            conflicts=len(table.conflicts),
+        )
+
+    def _note_rejoin(self, name: str) -> None:
+        now = trio.current_time()
+        if now - self._last_rejoin.get(name, -inf) >= REJOIN_SPACING:
+            self._last_rejoin[name] = now
+            self._rejoined.add(name)
+            self._notify_soon()
+
+    def _notify_soon(self) -> None:
+        if self._notify_at == inf:
+            self._notify_at = trio.current_time() + COALESCE
+
+    # --- time ---
+
+    def _next_time(self) -> float:
+        stale = (self._stale_at(p) for p in self._board.presences.values())
+        return min(self._notify_at, min(stale, default=inf))
+
+    def _stale_at(self, presence: Presence) -> float:
+        if presence.down_since is None or presence.catalog is None:
+            return inf
+        return presence.down_since + self._rules.stale_after
+
+    def _on_time(self, now: float) -> None:
+        for name, presence in tuple(self._board.presences.items()):
+            if self._stale_at(presence) <= now:
+                self._board.presences[name] = replace(presence, catalog=None)
+                self._publish()
+        if self._notify_at <= now:
+            self._notify_at = inf
+            self._tell_list_changes()
+
+    def _tell_list_changes(self) -> None:
+        before, self._before = self._before, {}
+        rejoined, self._rejoined = self._rejoined, set()
+        for session in self._sessions.all():
+            if not session.active:
+                continue
+            now = self._board.table(session.view)
+            then = before.get(session.view, now)
+            back = any(
+                policy.name in rejoined and session.view.admits(policy)
+                for policy in self._rules.policies
+            )
+            _flag_changes(session, then, now, rejoined=back)
+
+    # --- what sessions want of upstreams ---
+
+    def _tell_interests(self) -> None:
+        wanted, level = self._interests()
+        for name, presence in self._board.presences.items():
+            if not presence.up:
+                continue
+            uris = Subscriptions(uris=frozenset(wanted.get(name, ())))
+            if self._told.get(name, Subscriptions(uris=frozenset())) != uris:
+                self._told[name] = uris
+                tell(presence.address, uris)
+            if self._told_level.get(name, LogLevel(level=None)) != level:
+                self._told_level[name] = level
+                tell(presence.address, level)
+
+    def _interests(self) -> tuple[dict[str, set[str]], LogLevel]:
+        wanted: dict[str, set[str]] = {}
+        levels: list[str] = []
+        for session in self._sessions.all():
+            if session.log_level is not None:
+                levels.append(session.log_level)
+            if not session.subscriptions:
+                continue
+            table = self._board.table(session.view)
+            for uri in session.subscriptions:
+                route = table.owner_of_uri(uri)
+                owner = route.upstream if route else session.learned_owner(uri)
+                if owner is not None:
+                    wanted.setdefault(owner, set()).add(uri)
+        level = min(levels, key=methods.LOG_LEVELS.index, default=None)
+        return wanted, LogLevel(level=level)
+
+    def _forget_told(self, name: str) -> None:
+        self._told.pop(name, None)
+        self._told_level.pop(name, None)
+
+    # --- notifications of upstreams ---
+
+    def _notified(self, message: Notified) -> None:
+        presence = self._board.presences.get(message.name)
+        if presence is None or presence.epoch != message.epoch:
+            return
+        data = encode(message.frame)
+        for session in self._sessions.all():
+            if session.active and self._concerns(session, message):
+                session.outbox.offer(data)
+
+    def _concerns(self, session: Session, message: Notified) -> bool:
+        policy = next((p for p in self._rules.policies if p.name == message.name), None)
+        if policy is None or not session.view.admits(policy):
+            return False
+        frame = message.frame
+        match frame.method:
+            case methods.RESOURCES_UPDATED:
+                return text_member(frame.params, "uri") in session.subscriptions
+            case methods.ELICITATION_COMPLETE:
+                elicitation_id = text_member(frame.params, "elicitationId")
+                return session.asked_elicitation(elicitation_id or "")
+            case methods.MESSAGE:
+                return self._forward_logs and log_wanted(session, frame)
+            case _:
+                return False
+
+
+def _flag_changes(
+    session: Session, then: RoutingTable, now: RoutingTable, *, rejoined: bool
+) -> None:
+    """One notice per kind whose list differs, or that an upstream brought back."""
+    for kind, method in _NOTICE.items():
+        entries = now.entries(kind)
+        if then.entries(kind) != entries or (rejoined and entries):
+            session.outbox.flag(method, encode(Frame(method=method)))

@@ -1,0 +1,147 @@
+"""A bounded outbound queue with one reader: a stream to one client.
+
+What must arrive (responses, questions) is *put*; what may be missed (progress, logs) is
+*offered* and dropped first; what is only a flag (list changes) is *flagged* and stands
+in the queue at most once. When something that must arrive does not fit, the reader is
+too slow to keep: the outbox closes with the reason "overflow" and nobody else waits.
+"""
+
+from collections import deque
+from collections.abc import Hashable
+
+import msgspec
+import trio
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One encoded JSON-RPC message. ``response``: it answers the stream's request."""
+
+    data: bytes
+    response: bool = False
+
+
+class OutboxClosed(Exception):
+    """Nothing more will come; the argument is the reason."""
+
+
+class _Slot:
+    __slots__ = ("data", "droppable", "key", "response")
+
+    def __init__(
+        self, data: bytes, *, response: bool, droppable: bool, key: Hashable | None
+    ) -> None:
+        self.data = data
+        self.response = response
+        self.droppable = droppable
+        self.key = key
+
+
+class Outbox:
+    """Bounded in frames and bytes; synchronous on the writer's side."""
+
+    def __init__(self, *, max_frames: int, max_bytes: int) -> None:
+        self._max_frames = max_frames
+        self._max_bytes = max_bytes
+        self._slots: deque[_Slot] = deque()
+        self._keyed: dict[Hashable, _Slot] = {}
+        self._bytes = 0
+        self._wake = trio.Event()
+        self.closed = False
+        self.reason = ""
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._bytes
+
+    def put(self, data: bytes, *, response: bool = False) -> bool:
+        """Queue what must arrive. False: closed, or closed now by overflow."""
+        if self.closed:
+            return False
+        if not self._fits(data):
+            self._drop_droppable()
+        if not self._fits(data):
+            self._overflow()
+            return False
+        self._append(_Slot(data, response=response, droppable=False, key=None))
+        return True
+
+    def offer(self, data: bytes, *, key: Hashable | None = None) -> bool:
+        """Queue what may be missed; a queued one with the same ``key`` is replaced."""
+        if self.closed:
+            return False
+        slot = self._keyed.get(key) if key is not None else None
+        if slot is not None:
+            self._bytes += len(data) - len(slot.data)
+            slot.data = data
+            return True
+        if not self._fits(data):
+            self.dropped += 1
+            return False
+        self._append(_Slot(data, response=False, droppable=True, key=key))
+        return True
+
+    def flag(self, key: Hashable, data: bytes) -> None:
+        """Queue a notice that stands in the queue at most once, and fits always."""
+        if not self.closed and key not in self._keyed:
+            self._append(_Slot(data, response=False, droppable=False, key=key))
+
+    async def get(self) -> Item:
+        """The next item. Raises `OutboxClosed` when there will be none."""
+        await trio.lowlevel.checkpoint()
+        while not self._slots:
+            if self.closed:
+                raise OutboxClosed(self.reason)
+            self._wake = trio.Event()
+            await self._wake.wait()
+        return self._pop()
+
+    def get_nowait(self) -> Item | None:
+        """The next item if one is queued, so that many go out in one write."""
+        return self._pop() if self._slots else None
+
+    def close(self, reason: str) -> None:
+        """Later items are dropped; the reader still gets what is queued."""
+        if not self.closed:
+            self.closed = True
+            self.reason = reason
+            self._wake.set()
+
+    def _fits(self, data: bytes) -> bool:
+        # One frame always fits an empty queue: its size is bounded where it came in.
+        if not self._slots:
+            return True
+        return (
+            len(self._slots) < self._max_frames
+            and self._bytes + len(data) <= self._max_bytes
+        )
+
+    def _append(self, slot: _Slot) -> None:
+        self._slots.append(slot)
+        self._bytes += len(slot.data)
+        if slot.key is not None:
+            self._keyed[slot.key] = slot
+        self._wake.set()
+
+    def _pop(self) -> Item:
+        slot = self._slots.popleft()
+        self._bytes -= len(slot.data)
+        if slot.key is not None:
+            del self._keyed[slot.key]
+        return Item(slot.data, slot.response)
+
+    def _drop_droppable(self) -> None:
+        kept = [slot for slot in self._slots if not slot.droppable]
+        self.dropped += len(self._slots) - len(kept)
+        self._slots = deque(kept)
+        self._bytes = sum(len(slot.data) for slot in kept)
+        self._keyed = {slot.key: slot for slot in kept if slot.key is not None}
+
+    def _overflow(self) -> None:
+        self._slots.clear()
+        self._keyed.clear()
+        self._bytes = 0
+        self.close("overflow")
