@@ -182,12 +182,17 @@ CALL_REJECTED = Event("call.rejected", "info", ("tool", "method", "error"))
 
 # --- identity and downstream ---
 
-GUARD_REFUSED = Event("guard.refused", "warning", ("error", "issuer", "client", "path"))
+GUARD_REFUSED = Event(  # ``suppressed``: how many before it were not logged
+    "guard.refused", "warning", ("error", "reason", "peer", "path", "suppressed")
+)
 IDENTITY_KEYS_REFRESHED = Event(
-    "identity.keys_refreshed", "info", ("keys", "age", "url")
+    "identity.keys_refreshed", "info", ("keys", "skipped", "issuer")
 )
 IDENTITY_KEYS_FAILED = Event(
     "identity.keys_failed", "warning", ("keys", "age", "error", "retry_in")
+)
+IDENTITY_DISCOVERY_FAILED = Event(
+    "identity.discovery_failed", "info", ("url", "error")
 )
 SERVER_NOTICE = Event(
     "server.notice", "debug", ("text",)

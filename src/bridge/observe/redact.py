@@ -12,6 +12,7 @@ import re
 import traceback
 from collections.abc import Iterable, Mapping, MutableMapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -29,14 +30,29 @@ _INT_LIMIT = 2**63  # what every JSON reader takes
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _TELLING_WORDS = frozenset(
-    ("token", "secret", "password", "passwd", "passphrase", "cookie", "cookies")
-    + ("authorization", "authentication", "bearer", "apikey", "verifier", "assertion")
-    + ("credential", "credentials", "env")
+    {
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "passphrase",
+        "cookie",
+        "cookies",
+        "authorization",
+        "authentication",
+        "bearer",
+        "apikey",
+        "verifier",
+        "assertion",
+        "credential",
+        "credentials",
+        "env",
+    }
 )
 _TELLING_PAIRS = frozenset(
     ["api key", "private key", "user code", "device code", "auth code", "access key"]
 )
-_PLAIN = re.compile(r"[\w-]*")
+_PLAIN = re.compile(r"[\w./-]*")  # no shape but that of a JWT
 
 # Prefixes are bounded and starts anchored: upstream text must not cost quadratic time.
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|dpop)\s+[\w.~+/=-]{6,}")
@@ -77,15 +93,15 @@ class Redactor:
         every = {form for forms in self._forms.values() for form in forms}
         self._known = tuple(sorted(every, key=len, reverse=True))
 
-    def text(self, text: str) -> str:
+    def text(self, text: str, *, limit: int = TEXT_LIMIT) -> str:
         """``text`` without secrets, and not longer than a log line may bear."""
         found = self._known_out(text[:_RAW_LIMIT])
-        if not _PLAIN.fullmatch(found):
+        if "eyJ" in found or not _PLAIN.fullmatch(found):
             found = _shapes_out(found)
         if len(text) > _RAW_LIMIT:  # a secret cut in two would show its first half
             found = found[:-SECRET_LIMIT]
-        if len(found) > TEXT_LIMIT or len(text) > _RAW_LIMIT:
-            return f"{found[:TEXT_LIMIT]}... ({len(text)} characters)"
+        if len(found) > limit or len(text) > _RAW_LIMIT:
+            return f"{found[:limit]}... ({len(text)} characters)"
         return found
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, object]:
@@ -117,18 +133,18 @@ class _Walk:
             if len(shown) >= _ITEM_LIMIT or self._nodes <= 0:
                 shown["..."] = f"{len(items)} items"
                 break
-            name = self._key(key)
-            shown[name] = self._member(_name(key), value, depth)
+            name = _name(key)
+            spoken = self._redactor.text(name) if depth else name  # ours at the top
+            shown[spoken] = self._member(name, value, depth)
         return shown
-
-    def _key(self, key: object) -> str:
-        return self._redactor.text(_name(key))
 
     def _member(self, name: str, value: object, depth: int) -> object:
         if name == "login_url" and isinstance(value, str):
             return value[:TEXT_LIMIT]
         if _is_telling(name, value):
             return MASK
+        if name == "exception" and isinstance(value, str):
+            return self._redactor.text(value, limit=4 * TEXT_LIMIT)
         return self.value(value, depth + 1)
 
     def value(self, value: object, depth: int) -> object:
@@ -136,12 +152,10 @@ class _Walk:
         if depth > _DEPTH_LIMIT:
             return f"<{type(value).__name__}>"
         match value:
-            case None | bool() | float():
-                return value
-            case int():
-                return value if -_INT_LIMIT <= value < _INT_LIMIT else "<large integer>"
             case Enum():
                 return self.value(value.value, depth + 1)
+            case None | bool() | float() | int():
+                return _number(value)
             case str():
                 return self._redactor.text(value)
             case _:
@@ -175,6 +189,12 @@ class _Walk:
         return shown
 
 
+def _number(value: float | None) -> object:
+    if value is None or isinstance(value, bool | float):
+        return value
+    return int(value) if -_INT_LIMIT <= value < _INT_LIMIT else "<large integer>"
+
+
 def _members(value: msgspec.Struct) -> dict[str, object]:
     return {name: getattr(value, name) for name in value.__struct_fields__}
 
@@ -186,11 +206,14 @@ def _name(key: object) -> str:
 def _is_telling(key: str, value: object) -> bool:
     if value is None or isinstance(value, bool) or value == "":
         return False
-    words = [word.lower() for word in _WORD.findall(key[:TEXT_LIMIT])]
-    if not words:
-        return False
-    if words == ["code"]:  # an authorization code is text, a JSON-RPC code a number
+    if key == "code":  # an authorization code is text, a JSON-RPC code a number
         return not isinstance(value, int | float)
+    return _is_telling_key(key[:TEXT_LIMIT])
+
+
+@lru_cache(maxsize=1024)  # almost always the few keys of the catalogue
+def _is_telling_key(key: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(key)] or [""]
     return words[-1] in _TELLING_WORDS or " ".join(words[-2:]) in _TELLING_PAIRS
 
 
