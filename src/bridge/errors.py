@@ -23,7 +23,7 @@ class BridgeError(Exception):
 class Problem:
     """One thing wrong with a configuration: where, why, and what to do."""
 
-    __slots__ = ("fatal", "hint", "path", "reason", "server")
+    __slots__ = ("at", "fatal", "hint", "path", "reason", "server")
 
     def __init__(
         self,
@@ -33,12 +33,14 @@ class Problem:
         hint: str = "",
         server: str | None = None,
         fatal: bool = True,
+        at: tuple[int, int] | None = None,
     ) -> None:
         self.path = path  # JSON path, such as "mcpServers.time.command"
         self.reason = reason
         self.hint = hint
         self.server = server  # set: only this server is left out (R7)
         self.fatal = fatal  # False: a warning
+        self.at = at  # line and column in the file, where it stands in one
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}" + (f" ({self.hint})" if self.hint else "")

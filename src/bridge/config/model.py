@@ -4,171 +4,262 @@ Units are those of the file and stand in the field's name: ``_ms`` fields are
 milliseconds, others seconds. Properties without a suffix give seconds.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-TransportName = Literal["stdio", "sse", "streamablehttp", "websocket"]
+from bridge.config.section import MILLISECONDS, Section, about
+from bridge.config.server import (
+    AuthenticationConfig,
+    HealthCheckConfig,
+    LogLevel,
+    OAuthConfig,
+    Operation,
+    Protocol,
+    SecurityConfig,
+    Share,
+    ToolSecurityConfig,
+    TransportName,
+    UpstreamConfig,
+)
+
+__all__ = [
+    "AggregationConfig",
+    "AuthConfig",
+    "AuthenticationConfig",
+    "BridgeConfig",
+    "Config",
+    "ConfigReloadConfig",
+    "ConflictResolution",
+    "FailoverConfig",
+    "HealthCheckConfig",
+    "LimitsConfig",
+    "LogLevel",
+    "OAuthConfig",
+    "Operation",
+    "Protocol",
+    "SecurityConfig",
+    "Share",
+    "ToolSecurityConfig",
+    "TransportName",
+    "UpstreamConfig",
+]
+
 ConflictResolution = Literal["namespace", "priority", "first", "error"]
 
-
-class _Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    pass
+_LEVEL_SPELLINGS = {"WARN": "WARNING", "FATAL": "CRITICAL", "NOTICE": "INFO"}
 
 
-class AuthenticationConfig(_Section):
-    """Static credentials towards an upstream (R14)."""
-
-    type: Literal["none", "bearer", "api_key", "basic"] = "none"
-    token: str = ""
-    key: str = ""
-    header: str = "X-API-Key"
-    username: str = ""
-    password: str = ""
-
-
-class HealthCheckConfig(_Section):
-    """Probes of one upstream (R15)."""
-
-    enabled: bool = True
-    interval_ms: float = msgspec.field(default=30_000, name="interval")
-    timeout_ms: float = msgspec.field(default=5_000, name="timeout")
-    keep_alive_interval_ms: float = msgspec.field(
-        default=60_000, name="keepAliveInterval"
-    )
-    keep_alive_timeout_ms: float = msgspec.field(
-        default=10_000, name="keepAliveTimeout"
-    )
-    max_consecutive_failures: int = 3
-    auto_restart: bool = True
-    restart_delay_ms: float = msgspec.field(default=5_000, name="restartDelay")
-    max_restart_attempts: int = 5
-    operation: str = "list_tools"
-    tool_name: str = ""
-    tool_arguments: dict[str, object] = {}
-    resource_uri: str = ""
-    prompt_name: str = ""
-    prompt_arguments: dict[str, str] = {}
-    http_path: str = ""
-    http_method: str = "GET"
-    expected_status: int = 200
-    expected_content: str = ""
-
-
-class OAuthConfig(_Section):
-    """OAuth towards an upstream (R10 to R12)."""
-
-    enabled: bool = False
-    issuer: str = ""
-
-
-class UpstreamConfig(_Section):
-    """One entry of ``mcpServers``. ``name`` is its key there."""
-
-    name: str = ""
-    enabled: bool = True
-    transport: TransportName | None = None  # None: probe the url (protocol 3.3)
-    url: str = ""
-    command: str = ""
-    args: tuple[str, ...] = ()
-    env: dict[str, str] = {}
-    working_directory: str = ""
-    headers: dict[str, str] = {}
-    authentication: AuthenticationConfig = AuthenticationConfig()
-    oauth: OAuthConfig = OAuthConfig()
-    verify_ssl: bool = True
-    timeout: float = 60.0
-    retry_attempts: int = 3
-    retry_delay_ms: float = msgspec.field(default=1_000, name="retryDelay")
-    health_check: HealthCheckConfig = HealthCheckConfig()
-    tool_namespace: str | None = None  # None: the server's name, or none (R118)
-    resource_namespace: str | None = None
-    prompt_namespace: str | None = None
-    priority: int = 100
-    tags: tuple[str, ...] = ()
-    log_level: str = "ERROR"
-    stale_after: float = 900.0
-    wait_for_restart: float = 0.0
-    max_in_flight: int = 64
-    interactive: bool | None = None  # None: see protocol 4.1
-    roots: tuple[str, ...] = ()
-
-
-class AuthConfig(_Section):
+class AuthConfig(Section, frozen=True, kw_only=True, rename=None):
     """Who may come in (decision 3)."""
 
-    mode: Literal["jwt", "none"] = "jwt"
-    issuer: str = ""
-    audience: tuple[str, ...] = ()
-    jwks_url: str = ""
-    algorithms: tuple[str, ...] = ("RS256", "ES256")
-    required_scopes: tuple[str, ...] = ()
-    leeway: float = 30.0
-    allow_id_tokens: bool = False
-    strict_type: bool = False
+    mode: Annotated[
+        Literal["jwt", "none"],
+        about("`none` lets everybody in, and only on a loopback address."),
+    ] = "jwt"
+    issuer: Annotated[
+        str, about("Required `iss`. Environment: `OAUTH_ISSUER`.", needed=True)
+    ] = ""
+    audience: Annotated[
+        tuple[str, ...],
+        about(
+            "Accepted `aud`. Environment: `OAUTH_AUDIENCE` (comma list).",
+            split=",",
+            needed=True,
+        ),
+    ] = ()
+    jwks_url: Annotated[
+        str,
+        about(
+            "Address of the keys; empty: discovered. Environment: `OAUTH_JWKS_URL`.",
+            needed=True,
+        ),
+    ] = ""
+    algorithms: Annotated[
+        tuple[str, ...], about("Accepted signature algorithms.", split=",")
+    ] = ("RS256", "ES256")
+    required_scopes: Annotated[
+        tuple[str, ...], about("Scopes every token must have.", split="")
+    ] = ()
+    leeway: Annotated[
+        float, about("Tolerance for clocks that differ (s).", ge=0, le=60)
+    ] = 30.0
+    allow_id_tokens: Annotated[
+        bool, about("Accept ID tokens, for providers with opaque access tokens.")
+    ] = False
+    strict_type: Annotated[bool, about("Accept only `typ: at+jwt` (RFC 9068).")] = False
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(Section, frozen=True, kw_only=True):
     """Bounds on what peers may make the bridge hold (protocol 10)."""
 
-    body_bytes: int = 4 * 2**20
-    upstream_message_bytes: int = 16 * 2**20
-    sessions: int = 1000
-    sessions_per_principal: int = 50
-    calls_per_session: int = 32
-    outbox_frames: int = 256
-    outbox_bytes: int = 8 * 2**20
-    mailbox: int = 256
-    connections: int = 4000
-    session_idle: float = 1800.0
-
-
-class AggregationConfig(_Section):
-    tools: bool = True
-    resources: bool = True
-    prompts: bool = True
-
-
-class FailoverConfig(_Section):
-    enabled: bool = True
-    max_failures: int = 3
-    recovery_interval_ms: float = msgspec.field(
-        default=60_000, name="recoveryInterval"
+    body_bytes: Annotated[int, about("Body of a client's request.", ge=1024)] = (
+        4 * 2**20
     )
+    header_bytes: Annotated[int, about("Head of a client's request.", ge=1024)] = (
+        16 * 2**10
+    )
+    upstream_message_bytes: Annotated[
+        int, about("One message of a server.", ge=1024)
+    ] = 16 * 2**20
+    sessions: Annotated[int, about("Client sessions.", ge=1)] = 1000
+    sessions_per_principal: Annotated[
+        int, about("Client sessions of one principal.", ge=1)
+    ] = 50
+    calls_per_session: Annotated[
+        int, about("Calls in flight in one session.", ge=1)
+    ] = 32
+    outbox_frames: Annotated[int, about("Messages a client may lag.", ge=1)] = 256
+    outbox_bytes: Annotated[int, about("Bytes a client may lag.", ge=1024)] = 8 * 2**20
+    mailbox: Annotated[int, about("Calls waiting for one server.", ge=1)] = 256
+    parked_per_principal: Annotated[
+        int, about("Calls parked for a modern client's retry.", ge=1)
+    ] = 16
+    listen_streams_per_principal: Annotated[
+        int, about("Open `subscriptions/listen` streams.", ge=1)
+    ] = 8
+    connections: Annotated[int, about("Open client connections.", ge=1)] = 4000
+    session_idle: Annotated[
+        float, about("Idle time after which a session ends (s).", gt=0)
+    ] = 1800.0
+    keep_alive: Annotated[
+        float, about("Time between comments on a quiet stream (s).", gt=0)
+    ] = 15.0
 
 
-class ConfigReloadConfig(_Section):
-    enabled: bool = True
-    debounce_ms: float = msgspec.field(default=1_000, name="debounceMs")
-    validate_only: bool = False
+class AggregationConfig(Section, frozen=True, kw_only=True):
+    """Which kinds are offered to clients (R129)."""
+
+    tools: Annotated[bool, about("Offer tools.")] = True
+    resources: Annotated[bool, about("Offer resources and templates.")] = True
+    prompts: Annotated[bool, about("Offer prompts.")] = True
 
 
-class BridgeConfig(_Section):
+class FailoverConfig(Section, frozen=True, kw_only=True):
+    """What happens to a server that keeps failing."""
+
+    enabled: Annotated[bool, about("Retry a failed server slowly, for ever.")] = True
+    max_failures: Annotated[
+        int, about("Failures before it counts as failed.", ge=1)
+    ] = 3
+    recovery_interval_ms: Annotated[
+        float, about("Pause between slow attempts (ms).", gt=0)
+    ] = msgspec.field(default=60_000, name="recoveryInterval")
+
+    @property
+    def recovery_interval(self) -> float:
+        return self.recovery_interval_ms / MILLISECONDS
+
+
+class ConfigReloadConfig(Section, frozen=True, kw_only=True):
+    """What happens when the file changes (R139)."""
+
+    enabled: Annotated[bool, about("Follow changes of the file.")] = True
+    debounce_ms: Annotated[
+        float, about("Quiet time before it is read again (ms).", ge=0)
+    ] = msgspec.field(default=1_000, name="debounceMs")
+    validate_only: Annotated[
+        bool, about("Only report what is wrong; change nothing.")
+    ] = False
+
+    @property
+    def debounce(self) -> float:
+        return self.debounce_ms / MILLISECONDS
+
+
+class BridgeConfig(Section, frozen=True, kw_only=True):
     """The ``bridge`` section."""
 
-    host: str = "127.0.0.1"
-    port: int = 8080
-    oauth_port: int = msgspec.field(default=8090, name="oauth_port")
-    public_url: str = ""
-    auth: AuthConfig = AuthConfig()
-    limits: LimitsConfig = LimitsConfig()
-    conflict_resolution: ConflictResolution = "namespace"
-    default_namespace: bool = True
-    separator: str = "__"
-    aggregation: AggregationConfig = AggregationConfig()
-    failover: FailoverConfig = FailoverConfig()
-    config_reload: ConfigReloadConfig = ConfigReloadConfig()
-    drain_timeout: float = 30.0
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[str, ...] = ()
-    log_level: str = "INFO"
-    log_format: Literal["auto", "json", "console"] = "auto"
-    forward_logs: bool = False
-    page_size: int = 0
+    host: Annotated[str, about("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[
+        int, about("Port to listen on; 0 takes a free one.", ge=0, le=65535)
+    ] = 8080
+    oauth_port: Annotated[
+        int, about("Port of the log-in callback, on loopback.", ge=1, le=65535)
+    ] = msgspec.field(default=8090, name="oauth_port")
+    public_url: Annotated[
+        str, about("Address clients know the bridge by, behind a proxy.", needed=True)
+    ] = ""
+    auth: Annotated[AuthConfig, about("Who may come in.")] = AuthConfig()
+    limits: Annotated[LimitsConfig, about("Bounds on what peers may use.")] = (
+        LimitsConfig()
+    )
+    rate_limit: Annotated[
+        float, about("Calls per second of one principal; 0 is off.", ge=0)
+    ] = 0.0
+    conflict_resolution: Annotated[
+        ConflictResolution, about("Who gets a name two servers offer (R121).")
+    ] = "namespace"
+    default_namespace: Annotated[
+        bool, about("Prefix names with the server's name where no namespace is set.")
+    ] = True
+    separator: Annotated[str, about("Stands between namespace and name.")] = "__"
+    aggregation: Annotated[AggregationConfig, about("Which kinds are offered.")] = (
+        AggregationConfig()
+    )
+    failover: Annotated[FailoverConfig, about("Servers that keep failing.")] = (
+        FailoverConfig()
+    )
+    config_reload: Annotated[ConfigReloadConfig, about("Changes of the file.")] = (
+        ConfigReloadConfig()
+    )
+    drain_timeout: Annotated[float, about("Time a stop may take in all (s).", ge=0)] = (
+        30.0
+    )
+    allowed_hosts: Annotated[
+        tuple[str, ...], about("More `Host` values that are accepted.")
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...], about("`Origin` values that are accepted.")
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        about("Addresses or networks whose forwarded headers are believed."),
+    ] = ()
+    log_level: Annotated[
+        LogLevel, about("Least level logged.", values=_LEVEL_SPELLINGS)
+    ] = "INFO"
+    log_format: Annotated[
+        Literal["auto", "json", "console"],
+        about("`auto`: console on a terminal, else JSON."),
+    ] = "auto"
+    mcp_log_level: Annotated[
+        LogLevel,
+        about("Log level handed to local servers.", values=_LEVEL_SPELLINGS),
+    ] = msgspec.field(default="ERROR", name="mcp_log_level")
+    forward_logs: Annotated[
+        bool, about("Send servers' log messages to every client.")
+    ] = False
+    page_size: Annotated[int, about("Entries per list page; 0: one page.", ge=0)] = 0
+    allow_command_substitution: Annotated[
+        bool,
+        about(
+            "Run `$(command ...)` in servers' values. Environment: "
+            "`MCP_ALLOW_COMMAND_SUBSTITUTION`."
+        ),
+    ] = msgspec.field(default=False, name="allow_command_substitution")
+    allowed_commands: Annotated[
+        tuple[str, ...],
+        about(
+            "Programs it may run. Environment: `MCP_ALLOWED_COMMANDS` (comma list).",
+            split=",",
+        ),
+    ] = msgspec.field(default=(), name="allowed_commands")
+    allow_dangerous_commands: Annotated[
+        bool, about("Permit shells, `sudo` and shell characters in it.")
+    ] = msgspec.field(default=False, name="allow_dangerous_commands")
+    read_only_mode: Annotated[bool, about("Only tools that read.", planned=True)] = (
+        msgspec.field(default=False, name="read_only_mode")
+    )
+    tool_security: Annotated[
+        ToolSecurityConfig, about("Which tools may be used.", planned=True)
+    ] = msgspec.field(default=ToolSecurityConfig(), name="tool_security")
+    security: Annotated[
+        SecurityConfig, about("The same two in one section.", planned=True)
+    ] = SecurityConfig()
 
 
-class Config(_Section):
+class Config(Section, frozen=True, kw_only=True):
     """The whole configuration, checked."""
 
     upstreams: tuple[UpstreamConfig, ...] = ()  # in file order, disabled ones included
