@@ -18,7 +18,7 @@ from typing import assert_never
 import trio
 
 from bridge.actor.child import ChildContext, ChildSpec, ChildState, ChildStatus
-from bridge.actor.crash import describe, trace
+from bridge.actor.crash import describe
 from bridge.actor.restart import (
     Decision,
     Escalate,
@@ -215,7 +215,7 @@ class Lifetime:
             error=self._last_error,
             restart_in=decision.delay if isinstance(decision, Restart) else None,
             restarts=self.status.restarts,
-            trace="" if error is None else trace(error),
+            exc_info=error,
         )
         crashes, period = self.status.restarts + 1, self.spec.restart.budget.period
         match decision:
@@ -244,5 +244,5 @@ class Lifetime:
             events.CHILD_CLEANUP_FAILED,
             child=self.spec.id,
             error=self._last_error,
-            trace=trace(error),
+            exc_info=error,
         )

@@ -45,14 +45,14 @@ LOG_LINES_DROPPED = Event("log.lines_dropped", "warning", ("lines",))
 # --- actor ---
 
 CHILD_CRASHED = Event(
-    "child.crashed", "error", ("child", "error", "restart_in", "restarts", "trace")
+    "child.crashed", "error", ("child", "error", "restart_in", "restarts")
 )
 CHILD_QUARANTINED = Event("child.quarantined", "error", ("child", "crashes", "period"))
 CHILD_CLEANUP_TIMED_OUT = Event(
     "child.cleanup_timed_out", "warning", ("child", "seconds")
 )
 CHILD_CLEANUP_FAILED = Event(  # an exception while it was being stopped: no restart
-    "child.cleanup_failed", "warning", ("child", "error", "trace")
+    "child.cleanup_failed", "warning", ("child", "error")
 )
 CHILD_ESCALATED = Event("child.escalated", "error", ("child", "crashes", "period"))
 CHILD_REVIVED = Event("child.revived", "info", ("child",))
@@ -191,13 +191,16 @@ IDENTITY_KEYS_REFRESHED = Event(
 IDENTITY_KEYS_FAILED = Event(
     "identity.keys_failed", "warning", ("keys", "age", "error", "retry_in")
 )
-IDENTITY_DISCOVERY_FAILED = Event(
-    "identity.discovery_failed", "info", ("url", "error")
-)
+IDENTITY_DISCOVERY_FAILED = Event("identity.discovery_failed", "info", ("url", "error"))
 SERVER_NOTICE = Event(
     "server.notice", "debug", ("text",)
 )  # the HTTP engine's own words
 SERVER_TROUBLE = Event("server.trouble", "warning", ("text",))
+SERVER_ACCEPT_PAUSED = Event(
+    "server.accept_paused", "warning", ("reason", "error", "connections")
+)
+SERVER_CONNECTION_FAILED = Event("server.connection_failed", "error", ("error",))
+REQUEST_FAILED = Event("request.failed", "error", ("method", "path", "error"))
 
 
 def all_events() -> tuple[Event, ...]:
