@@ -71,6 +71,25 @@ UPSTREAM_FRAME_REFUSED = Event(
     "upstream.frame_refused", "warning", ("kind", "size", "error")
 )
 UPSTREAM_STDERR = Event("upstream.stderr", "debug", ("line", "suppressed"))
+UPSTREAM_LIST_FAILED = Event(  # the last good lists are kept
+    "upstream.list_failed", "warning", ("error", "retry_in")
+)
+UPSTREAM_ENTRIES_SKIPPED = Event(
+    "upstream.entries_skipped", "warning", ("kind", "reason", "entries", "example")
+)
+UPSTREAM_DEFINITION_CHANGED = Event(  # a rug pull would look like this (C35)
+    "upstream.definition_changed", "warning", ("kind", "key", "old_hash", "new_hash")
+)
+UPSTREAM_LOGGED = Event("upstream.logged", "debug", ("severity", "logger", "text"))
+UPSTREAM_QUESTION_REFUSED = Event(
+    "upstream.question_refused", "info", ("method", "reason")
+)
+UPSTREAM_PROBE_FAILED = Event(
+    "upstream.probe_failed", "warning", ("operation", "error", "failures")
+)
+UPSTREAM_REQUEST_FAILED = Event(  # one of the bridge's own, such as a subscription
+    "upstream.request_failed", "debug", ("method", "error")
+)
 TLS_VERIFICATION_DISABLED = Event(
     "tls.verification_disabled",
     "warning",
