@@ -29,10 +29,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _START = re.compile(r"\$\$(?=[{(])|\$[{(]")
 _SHELL_CHARACTERS = re.compile(r"[;&|<>`$\n\r\x00]")
 # Programs that run any other program, which would make an allow list say nothing.
-_LAUNCHERS = frozenset(
-    "sh bash dash zsh ksh fish csh tcsh cmd powershell pwsh sudo doas su env xargs "
-    "nohup eval exec busybox".split()
-)
+_SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh", "busybox"}
+_OTHER_SHELLS = {"cmd", "cmd.exe", "powershell", "powershell.exe", "pwsh"}
+_LAUNCHERS = _SHELLS | _OTHER_SHELLS | {"sudo", "doas", "su", "env", "xargs", "nohup"}
 
 
 class SubstitutionFailed(BridgeError):

@@ -17,7 +17,8 @@ class Findings:
     """What was found so far. Paths are canonical: as the reference spells keys.
 
     A finding below ``mcpServers.<name>`` concerns that server only. Findings of an
-    excused (disabled) server are never more than warnings.
+    excused (disabled) server are never more than warnings. Of the errors of one path
+    only the first counts: the next would be its echo.
     """
 
     def __init__(self, positions: Mapping[Path, Position]) -> None:
@@ -27,6 +28,7 @@ class Findings:
         self._labels: dict[Path, str] = {}
         self._excused: set[str] = set()
         self._expanded: set[Path] = set()
+        self._faulty: set[Path] = set()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -67,6 +69,9 @@ class Findings:
     def _add(
         self, path: Path, reason: str, hint: str, *, server: str | None, fatal: bool
     ) -> None:
+        if fatal and path in self._faulty:
+            return
+        self._faulty |= {path} if fatal else set()
         label = self._labels.get(path)
         spelled = self._written.get(path, path)
         self._problems.append(

@@ -9,11 +9,11 @@ import json
 import math
 import re
 from bisect import bisect_right
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Path = tuple[str | int, ...]
 Position = tuple[int, int]  # line and column, from 1
 
@@ -29,7 +29,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_NUMBER = 400  # Python refuses integers of more than 4300 digits
 
 
-class JsonInvalid(Exception):  # noqa: N818 - named by what the text is
+class JsonInvalid(Exception):
     """The text is not JSON with comments."""
 
     def __init__(self, reason: str, at: Position) -> None:
@@ -72,7 +72,7 @@ class _Reader:
     def document(self) -> Document:
         value = self._value(())
         if self._peek():
-            self._fail(f"expected the end of the file, found {self._found()}")
+            raise self._invalid(f"expected the end of the file, found {self._found()}")
         return Document(
             value=value, positions=self._positions, repeated=tuple(self._repeated)
         )
@@ -81,7 +81,7 @@ class _Reader:
         first = self._peek()
         self._positions.setdefault(path, self._position(self._at))
         if len(path) > _DEEPEST:
-            self._fail(f"nested more than {_DEEPEST} levels deep")
+            raise self._invalid(f"nested more than {_DEEPEST} levels deep")
         match first:
             case "{":
                 return self._object(path)
@@ -98,7 +98,7 @@ class _Reader:
         self._at += 1
         while self._peek() != "}":
             if self._peek() != '"':
-                self._fail_inside(start, "expected a key in double quotes or '}'")
+                raise self._inside(start, "expected a key in double quotes or '}'")
             here = self._position(self._at)
             key = self._string()
             member = (*path, key)
@@ -127,20 +127,24 @@ class _Reader:
             case ",":
                 self._at += 1
             case found if found != end:
-                self._fail_inside(start, f"expected ',' or '{end}'")
+                raise self._inside(start, f"expected ',' or '{end}'")
             case _:
                 pass
 
     def _string(self) -> str:
         found = _STRING.match(self._text, self._at)
         if found is None:
-            self._fail("a string is not closed, or holds a line break or control code")
+            raise self._invalid(
+                "a string is not closed, or holds a line break or control code"
+            )
         try:
             value: str = json.loads(found[0])
         except ValueError:
-            self._fail("a string with an escape that JSON does not have")
+            raise self._invalid(
+                "a string with an escape that JSON does not have"
+            ) from None
         if _SURROGATE.search(value):
-            self._fail("a string with half of a surrogate pair")
+            raise self._invalid("a string with half of a surrogate pair")
         self._at = found.end()
         return value
 
@@ -150,14 +154,14 @@ class _Reader:
             return _WORDS[word[0]]
         if number := _NUMBER.match(self._text, self._at):
             return self._number(number)
-        self._fail(f"expected a value, found {self._found()}")
+        raise self._invalid(f"expected a value, found {self._found()}")
 
     def _number(self, found: re.Match[str]) -> int | float:
         if len(found[0]) > _LONGEST_NUMBER:
-            self._fail("a number with too many digits")
+            raise self._invalid("a number with too many digits")
         value: int | float = json.loads(found[0])
         if isinstance(value, float) and not math.isfinite(value):
-            self._fail("a number too large to hold")
+            raise self._invalid("a number too large to hold")
         self._at = found.end()
         return value
 
@@ -166,27 +170,27 @@ class _Reader:
         gap = _GAP.match(self._text, self._at)
         self._at = gap.end() if gap else self._at
         if self._text.startswith("/*", self._at):
-            self._fail("a comment is not closed")
+            raise self._invalid("a comment is not closed")
         return self._text[self._at : self._at + 1]
 
     def _expect(self, wanted: str, reason: str) -> None:
         if self._peek() != wanted:
-            self._fail(f"{reason}, found {self._found()}")
+            raise self._invalid(f"{reason}, found {self._found()}")
         self._at += 1
 
     def _found(self) -> str:
         rest = self._text[self._at : self._at + 1]
         return json.dumps(rest) if rest else "the end of the file"
 
-    def _fail_inside(self, start: int, reason: str) -> NoReturn:
+    def _inside(self, start: int, reason: str) -> JsonInvalid:
         line, column = self._position(start)
-        self._fail(
+        return self._invalid(
             f"{reason}, found {self._found()} "
             f"(inside what opens in line {line}, column {column})"
         )
 
-    def _fail(self, reason: str) -> NoReturn:
-        raise JsonInvalid(reason, self._position(self._at))
+    def _invalid(self, reason: str) -> JsonInvalid:
+        return JsonInvalid(reason, self._position(self._at))
 
     def _position(self, at: int) -> Position:
         line = bisect_right(self._lines, at)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bridge.config.section import MILLISECONDS, Section, about
+from bridge.config.section import MILLISECONDS, NEEDED, PLANNED, Reading, Section, about
 from bridge.config.server import (
     AuthenticationConfig,
     HealthCheckConfig,
@@ -58,28 +58,27 @@ class AuthConfig(Section, frozen=True, kw_only=True, rename=None):
         about("`none` lets everybody in, and only on a loopback address."),
     ] = "jwt"
     issuer: Annotated[
-        str, about("Required `iss`. Environment: `OAUTH_ISSUER`.", needed=True)
+        str, about("Required `iss`. Environment: `OAUTH_ISSUER`.", NEEDED)
     ] = ""
     audience: Annotated[
         tuple[str, ...],
         about(
             "Accepted `aud`. Environment: `OAUTH_AUDIENCE` (comma list).",
-            split=",",
-            needed=True,
+            Reading(split=",", needed=True),
         ),
     ] = ()
     jwks_url: Annotated[
         str,
         about(
             "Address of the keys; empty: discovered. Environment: `OAUTH_JWKS_URL`.",
-            needed=True,
+            NEEDED,
         ),
     ] = ""
     algorithms: Annotated[
-        tuple[str, ...], about("Accepted signature algorithms.", split=",")
+        tuple[str, ...], about("Accepted signature algorithms.", Reading(split=","))
     ] = ("RS256", "ES256")
     required_scopes: Annotated[
-        tuple[str, ...], about("Scopes every token must have.", split="")
+        tuple[str, ...], about("Scopes every token must have.", Reading(split=""))
     ] = ()
     leeway: Annotated[
         float, about("Tolerance for clocks that differ (s).", ge=0, le=60)
@@ -178,7 +177,7 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
         int, about("Port of the log-in callback, on loopback.", ge=1, le=65535)
     ] = msgspec.field(default=8090, name="oauth_port")
     public_url: Annotated[
-        str, about("Address clients know the bridge by, behind a proxy.", needed=True)
+        str, about("Address clients know the bridge by, behind a proxy.", NEEDED)
     ] = ""
     auth: Annotated[AuthConfig, about("Who may come in.")] = AuthConfig()
     limits: Annotated[LimitsConfig, about("Bounds on what peers may use.")] = (
@@ -217,7 +216,7 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
         about("Addresses or networks whose forwarded headers are believed."),
     ] = ()
     log_level: Annotated[
-        LogLevel, about("Least level logged.", values=_LEVEL_SPELLINGS)
+        LogLevel, about("Least level logged.", Reading(values=_LEVEL_SPELLINGS))
     ] = "INFO"
     log_format: Annotated[
         Literal["auto", "json", "console"],
@@ -225,7 +224,7 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     ] = "auto"
     mcp_log_level: Annotated[
         LogLevel,
-        about("Log level handed to local servers.", values=_LEVEL_SPELLINGS),
+        about("Log level handed to local servers.", Reading(values=_LEVEL_SPELLINGS)),
     ] = msgspec.field(default="ERROR", name="mcp_log_level")
     forward_logs: Annotated[
         bool, about("Send servers' log messages to every client.")
@@ -242,20 +241,20 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
         tuple[str, ...],
         about(
             "Programs it may run. Environment: `MCP_ALLOWED_COMMANDS` (comma list).",
-            split=",",
+            Reading(split=","),
         ),
     ] = msgspec.field(default=(), name="allowed_commands")
     allow_dangerous_commands: Annotated[
         bool, about("Permit shells, `sudo` and shell characters in it.")
     ] = msgspec.field(default=False, name="allow_dangerous_commands")
-    read_only_mode: Annotated[bool, about("Only tools that read.", planned=True)] = (
+    read_only_mode: Annotated[bool, about("Only tools that read.", PLANNED)] = (
         msgspec.field(default=False, name="read_only_mode")
     )
     tool_security: Annotated[
-        ToolSecurityConfig, about("Which tools may be used.", planned=True)
+        ToolSecurityConfig, about("Which tools may be used.", PLANNED)
     ] = msgspec.field(default=ToolSecurityConfig(), name="tool_security")
     security: Annotated[
-        SecurityConfig, about("The same two in one section.", planned=True)
+        SecurityConfig, about("The same two in one section.", PLANNED)
     ] = SecurityConfig()
 
 

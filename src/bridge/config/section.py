@@ -1,20 +1,12 @@
-"""What every section of the configuration file is made of.
+"""What every section of the configuration file is made of."""
 
-A field's ``Meta`` carries its description (the reference and the schema are
-generated from it), its range, and in ``extra`` what only the reader knows:
-
-- ``aliases``: other keys that are read, the first given wins after the field's own
-- ``values``: other spellings of a value
-- ``split``: a single text is accepted and split at this ("" means white space)
-- ``needed``: an unset variable in it leaves the server out (R20)
-- ``planned``: read and checked, but nothing acts on it in this release
-"""
-
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, TypedDict, Unpack
 
 import msgspec
 
 MILLISECONDS = 1_000.0
+READING = "reading"  # the key of Reading in a field's Meta.extra
 
 # Never shown by repr: credentials, and the members that often carry them (R53).
 _HIDDEN = frozenset(
@@ -35,19 +27,41 @@ _HIDDEN = frozenset(
 )
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What only the reader of the file needs to know of a field."""
+
+    aliases: tuple[str, ...] = ()  # other keys, after the field's own
+    values: Mapping[str, str] = {}  # other spellings of a value
+    split: str | None = None  # one text is taken too, split here ("": white space)
+    needed: bool = False  # an unset variable in it leaves the server out (R20)
+    planned: bool = False  # read and checked, but nothing acts on it yet
+
+
+class _Bounds(TypedDict, total=False):
+    ge: int
+    gt: int
+    le: int
+
+
 def about(
-    description: str,
-    *,
-    ge: int | None = None,
-    gt: int | None = None,
-    le: int | None = None,
-    **extra: object,
+    description: str, reading: Reading | None = None, **bounds: Unpack[_Bounds]
 ) -> msgspec.Meta:
-    """The ``Meta`` of one field."""
-    more = extra or None
-    if gt is not None:
-        return msgspec.Meta(description=description, gt=gt, le=le, extra=more)
-    return msgspec.Meta(description=description, ge=ge, le=le, extra=more)
+    """The ``Meta`` of one field: the reference and the schema are made from it."""
+    extra = {READING: reading} if reading else None
+    if "gt" in bounds:
+        return msgspec.Meta(
+            description=description, gt=bounds["gt"], le=bounds.get("le"), extra=extra
+        )
+    return msgspec.Meta(
+        description=description,
+        ge=bounds.get("ge"),
+        le=bounds.get("le"),
+        extra=extra,
+    )
+
+
+NEEDED = Reading(needed=True)
+PLANNED = Reading(planned=True)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

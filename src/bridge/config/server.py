@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from bridge.config.section import MILLISECONDS, Section, about
+from bridge.config.section import MILLISECONDS, NEEDED, PLANNED, Reading, Section, about
 
 TransportName = Literal["stdio", "sse", "streamablehttp", "websocket"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -37,15 +37,15 @@ class AuthenticationConfig(Section, frozen=True, kw_only=True):
 
     type: Annotated[
         Literal["none", "bearer", "api_key", "basic"],
-        about("Kind of credential.", values={"apikey": "api_key"}),
+        about("Kind of credential.", Reading(values={"apikey": "api_key"})),
     ] = "none"
-    token: Annotated[str, about("Token of `bearer`.", needed=True)] = ""
-    key: Annotated[str, about("Key of `api_key`.", needed=True)] = ""
+    token: Annotated[str, about("Token of `bearer`.", NEEDED)] = ""
+    key: Annotated[str, about("Key of `api_key`.", NEEDED)] = ""
     header: Annotated[str, about("Header that carries the key of `api_key`.")] = (
         "X-API-Key"
     )
-    username: Annotated[str, about("User of `basic`.", needed=True)] = ""
-    password: Annotated[str, about("Password of `basic`.", needed=True)] = ""
+    username: Annotated[str, about("User of `basic`.", NEEDED)] = ""
+    password: Annotated[str, about("Password of `basic`.", NEEDED)] = ""
 
 
 class HealthCheckConfig(Section, frozen=True, kw_only=True):
@@ -125,7 +125,7 @@ class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
     enabled: Annotated[bool, about("Log in to this server with OAuth.")] = False
     issuer: Annotated[
         str,
-        about("Authorization server. Empty: discovered (R12).", needed=True),
+        about("Authorization server. Empty: discovered (R12).", NEEDED),
     ] = ""
     pin_issuer: Annotated[
         bool,
@@ -139,23 +139,25 @@ class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
             "never forwarded)."
         ),
     ] = "dynamic"
-    client_id: Annotated[str, about("Client registered beforehand.", needed=True)] = ""
-    client_secret: Annotated[str, about("Its secret, if any.", needed=True)] = ""
+    client_id: Annotated[str, about("Client registered beforehand.", NEEDED)] = ""
+    client_secret: Annotated[str, about("Its secret, if any.", NEEDED)] = ""
     client_name: Annotated[str, about("Name sent at registration.")] = "MCP Trio Bridge"
     client_uri: Annotated[str, about("Home page sent at registration.")] = ""
     scopes: Annotated[
         tuple[str, ...],
-        about("Scopes to ask for. Empty: what the server names (R92).", split=""),
+        about(
+            "Scopes to ask for. Empty: what the server names (R92).", Reading(split="")
+        ),
     ] = ()
     additional_params: Annotated[
         dict[str, str],
-        about("More parameters of the authorization request (R90).", needed=True),
+        about("More parameters of the authorization request (R90).", NEEDED),
     ] = msgspec.field(default_factory=dict[str, str])
     authorization_url: Annotated[
-        str, about("Authorization endpoint, instead of discovery.", needed=True)
+        str, about("Authorization endpoint, instead of discovery.", NEEDED)
     ] = ""
     token_url: Annotated[
-        str, about("Token endpoint, instead of discovery.", needed=True)
+        str, about("Token endpoint, instead of discovery.", NEEDED)
     ] = ""
     verify_ssl: Annotated[
         bool, about("Verify certificates of the OAuth endpoints (R64).")
@@ -234,33 +236,34 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
         about(
             "How to reach it. Absent: `stdio` with `command`, else found out by asking "
             "the `url`.",
-            aliases=("transportType", "type"),
-            values=_TRANSPORT_SPELLINGS,
+            Reading(aliases=("transportType", "type"), values=_TRANSPORT_SPELLINGS),
         ),
     ] = None  # None: probe the url (protocol 3.3)
-    url: Annotated[str, about("Address of a network server.", needed=True)] = ""
-    command: Annotated[
-        str, about("Program of a local (`stdio`) server.", needed=True)
-    ] = ""
-    args: Annotated[tuple[str, ...], about("Its arguments.", needed=True)] = ()
+    url: Annotated[str, about("Address of a network server.", NEEDED)] = ""
+    command: Annotated[str, about("Program of a local (`stdio`) server.", NEEDED)] = ""
+    args: Annotated[tuple[str, ...], about("Its arguments.", NEEDED)] = ()
     env: Annotated[
         dict[str, str],
-        about("Environment it gets besides a minimal one.", needed=True),
+        about("Environment it gets besides a minimal one.", NEEDED),
     ] = msgspec.field(default_factory=dict[str, str])
     working_directory: Annotated[
-        str, about("Folder it runs in.", aliases=("cwd",), needed=True)
+        str, about("Folder it runs in.", Reading(aliases=("cwd",), needed=True))
     ] = msgspec.field(default="", name="working_directory")
     headers: Annotated[
-        dict[str, str], about("Headers of every request to it.", needed=True)
+        dict[str, str], about("Headers of every request to it.", NEEDED)
     ] = msgspec.field(default_factory=dict[str, str])
     authentication: Annotated[AuthenticationConfig, about("Static credentials.")] = (
         AuthenticationConfig()
     )
     oauth: Annotated[
-        OAuthConfig, about("OAuth; network servers only.", aliases=("oauth_config",))
+        OAuthConfig,
+        about("OAuth; network servers only.", Reading(aliases=("oauth_config",))),
     ] = OAuthConfig()
     verify_ssl: Annotated[
-        bool, about("Verify the server's certificate (R64).", aliases=("verifySSL",))
+        bool,
+        about(
+            "Verify the server's certificate (R64).", Reading(aliases=("verifySSL",))
+        ),
     ] = msgspec.field(default=True, name="verify_ssl")
     timeout: Annotated[
         float,
@@ -293,7 +296,8 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
     priority: Annotated[int, about("Lower wins under `priority` resolution.")] = 100
     tags: Annotated[tuple[str, ...], about("Labels for the tag routes.")] = ()
     log_level: Annotated[
-        LogLevel, about("Least level logged of its output.", values=_LEVEL_SPELLINGS)
+        LogLevel,
+        about("Least level logged of its output.", Reading(values=_LEVEL_SPELLINGS)),
     ] = msgspec.field(default="ERROR", name="log_level")
     stale_after: Annotated[
         float,
@@ -309,7 +313,7 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
     ] = 0.0
     share: Annotated[
         Share,
-        about("Who shares a connection to it.", planned=True),
+        about("Who shares a connection to it.", PLANNED),
     ] = "all"
     protocol: Annotated[
         Protocol, about("Protocol era. `auto` finds it out by asking.")
@@ -319,16 +323,16 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
         about("Offer it sampling and elicitation. Absent: yes, where owners are sure."),
     ] = None  # None: see protocol 4.1
     roots: Annotated[
-        tuple[str, ...], about("Roots it is told of (`file://` or paths).", needed=True)
+        tuple[str, ...], about("Roots it is told of (`file://` or paths).", NEEDED)
     ] = ()
     read_only_mode: Annotated[
-        bool | None, about("Only its tools that read.", planned=True)
+        bool | None, about("Only its tools that read.", PLANNED)
     ] = msgspec.field(default=None, name="read_only_mode")
     tool_security: Annotated[
-        ToolSecurityConfig, about("Which of its tools may be used.", planned=True)
+        ToolSecurityConfig, about("Which of its tools may be used.", PLANNED)
     ] = msgspec.field(default=ToolSecurityConfig(), name="tool_security")
     security: Annotated[
-        SecurityConfig, about("The same two in one section.", planned=True)
+        SecurityConfig, about("The same two in one section.", PLANNED)
     ] = SecurityConfig()
 
     @property
