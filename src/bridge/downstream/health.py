@@ -1,0 +1,121 @@
+"""Health for everybody, status and listings for those with a token.
+
+Everything shown comes from `BridgeStatus`, which holds no configuration: neither
+commands nor environments, headers or tokens can appear here (R53).
+"""
+
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from bridge.contract.control import Control
+from bridge.downstream.answer import json, not_found
+from bridge.downstream.message import Response
+from bridge.observe.status import BridgeStatus, UpstreamStatus
+from bridge.router.dispatch import Dispatcher
+from bridge.router.policy import View
+
+METRICS_TYPE = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
+
+
+class Health:
+    """The pages a probe asks. No detail: anybody may ask."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def alive(self) -> Response:
+        """The process serves; says nothing of the upstreams."""
+        return json({"status": "ok"})
+
+    def ready(self) -> Response:
+        """200 when new work is welcome, else 503."""
+        if self._control.ready and not self._control.draining:
+            return json({"ready": True})
+        return json({"ready": False}, status=503)
+
+
+class Management:
+    """The pages an operator asks, with a token."""
+
+    def __init__(
+        self,
+        *,
+        control: Control,
+        dispatcher: Dispatcher,
+        metrics: Callable[[], bytes] | None,
+    ) -> None:
+        self._control = control
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+
+    def status(self) -> Response:
+        """The live state of the bridge and of every upstream (R54)."""
+        return json(shown(self._control.status(), now=trio.current_time()))
+
+    def servers(self) -> Response:
+        """Every upstream."""
+        servers = self._servers()
+        return json({"servers": servers, "count": len(servers)})
+
+    def server(self, name: str) -> Response:
+        """One upstream, or 404."""
+        for server in self._servers():
+            if server["name"] == name:
+                return json(server)
+        return no_server(name)
+
+    def tags(self) -> Response:
+        """Every tag, and which upstreams carry it."""
+        carriers: dict[str, list[str]] = {}
+        for upstream in self._control.status().upstreams:
+            for tag in upstream.tags:
+                carriers.setdefault(tag, []).append(upstream.name)
+        return json({"tags": dict(sorted(carriers.items())), "count": len(carriers)})
+
+    def tools(self, view: View) -> Response:
+        """The tools of a view, as a client would be shown them."""
+        tools = self._dispatcher.listing(view, "tools")
+        return json({"tools": tools, "count": len(tools)})
+
+    def reconnect(self, name: str) -> Response:
+        """Begins to connect anew; the status tells how it went."""
+        if not self._control.reconnect(name):
+            return no_server(name)
+        return json({"server": name, "reconnecting": True}, status=202)
+
+    def rescan(self) -> Response:
+        """Begins to read all lists anew."""
+        return json({"asked": self._control.rescan()}, status=202)
+
+    def metrics(self) -> Response:
+        """Counters and gauges in the text format of Prometheus."""
+        if self._metrics is None:
+            return not_found("metrics are not kept")
+        return Response(status=200, headers=METRICS_TYPE, body=self._metrics())
+
+    def _servers(self) -> list[dict[str, object]]:
+        now = trio.current_time()
+        return [upstream(u, now=now) for u in self._control.status().upstreams]
+
+
+def shown(status: BridgeStatus, *, now: float) -> dict[str, object]:
+    """The status as people read it: times as seconds ago and seconds ahead."""
+    said: dict[str, object] = msgspec.to_builtins(status)
+    said["upstreams"] = [upstream(u, now=now) for u in status.upstreams]
+    return said
+
+
+def upstream(status: UpstreamStatus, *, now: float) -> dict[str, object]:
+    """One upstream: ``since`` is seconds in its state, ``retryIn`` seconds to go."""
+    said: dict[str, object] = msgspec.to_builtins(status)
+    said["since"] = round(max(now - status.since, 0.0), 3)
+    del said["retryAt"]
+    if status.retry_at is not None:
+        said["retryIn"] = round(max(status.retry_at - now, 0.0), 3)
+    return said
+
+
+def no_server(name: str) -> Response:
+    return not_found(f"there is no server {name[:100]!r}")
