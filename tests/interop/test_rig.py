@@ -1,0 +1,104 @@
+"""The counterparts alone, without a bridge: if these fail, it is not our doing."""
+
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from interop.conformance import required_scenarios, run_conformance
+from interop.rig.curl import LIST, Curl, call, curl_stream
+from interop.rig.identity import IdentityProvider
+from interop.rig.inspector import Inspector
+from interop.rig.sdk import sdk_client, text_of, tool_names
+from interop.rig.servers import Entry
+
+pytestmark = [pytest.mark.interop, pytest.mark.external]
+
+
+def _upstream(request: pytest.FixtureRequest, name: str) -> str:
+    entry: Entry = request.getfixturevalue(name)
+    return str(entry["url"])
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_the_provider_signs_tokens_its_keys_verify(
+    identity_provider: IdentityProvider, algorithm: str
+) -> None:
+    metadata = f"{identity_provider.issuer}/.well-known/openid-configuration"
+    keys = httpx.get(httpx.get(metadata).json()["jwks_uri"]).json()
+    token = identity_provider.token(algorithm=algorithm, client="bob", ttl=60)
+
+    decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=[algorithm])
+
+    assert decoded.header["typ"] == "at+jwt"
+    assert decoded.claims["iss"] == identity_provider.issuer
+    assert decoded.claims["aud"] == "bridge"
+    assert decoded.claims["sub"] == "bob"
+    assert decoded.claims["exp"] - decoded.claims["iat"] == 60
+
+
+@pytest.mark.parametrize("upstream", ["sse_upstream", "http_upstream"])
+async def test_the_sdk_client_lists_and_calls(
+    request: pytest.FixtureRequest, upstream: str
+) -> None:
+    async with sdk_client(_upstream(request, upstream)) as client:
+        assert await tool_names(client) == ["add"]
+        assert await text_of(client, "add", a=2, b=3) == "5"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "kind"), [("sse_upstream", "sse"), ("http_upstream", "http")]
+)
+async def test_the_inspector_lists_and_calls(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    upstream: str,
+    kind: Literal["sse", "http"],
+) -> None:
+    inspector = Inspector(tmp_path)
+    url = _upstream(request, upstream)
+
+    listed = await inspector.ask(url, "", kind=kind, method=["tools/list"])
+    method = ["tools/call", "--tool-name", "add", "--tool-arg", "a=2", "b=3"]
+    called = await inspector.ask(url, "", kind=kind, method=method)
+
+    assert [tool["name"] for tool in listed["tools"]] == ["add"]
+    assert called["content"][0]["text"] == "5"
+
+
+async def test_curl_lists_and_calls_over_streamable_http(
+    http_upstream: Entry, tmp_path: Path
+) -> None:
+    curl, url = Curl(tmp_path), str(http_upstream["url"])
+    session = await curl.open_mcp(url)
+
+    listed = (await curl.post(url, LIST, session)).message()
+    called = (await curl.post(url, call("add", a=2, b=3), session)).message()
+
+    assert [tool["name"] for tool in listed["result"]["tools"]] == ["add"]
+    assert called["result"]["content"][0]["text"] == "5"
+
+
+async def test_curl_lists_and_calls_over_an_event_stream(
+    sse_upstream: Entry, tmp_path: Path
+) -> None:
+    base = str(sse_upstream["url"]).removesuffix("/sse")
+    async with curl_stream(Curl(tmp_path), base, "/sse") as stream:
+        listed = await stream.ask(LIST)
+        called = await stream.ask(call("add", a=2, b=3))
+
+    assert [tool["name"] for tool in listed["result"]["tools"]] == ["add"]
+    assert called["result"]["content"][0]["text"] == "5"
+
+
+async def test_the_everything_server_conforms_by_itself(
+    everything_url: str, tmp_path: Path
+) -> None:
+    required = await required_scenarios(tmp_path / "list")
+    outcomes = await run_conformance(everything_url, tmp_path / "run")
+
+    assert len(required) == 30
+    assert [name for name in required if not outcomes[name].is_pass] == []
