@@ -116,7 +116,7 @@ class _ServerCheck:
     def local(self) -> None:
         server = self._server
         if not server.command:
-            self._error(("command",), "missing; a stdio server needs a command")
+            self._error(("command",), "missing; transport stdio needs a command")
         if server.oauth.enabled:
             self._error(
                 ("oauth",),
@@ -157,7 +157,7 @@ class _ServerCheck:
         transport = self._server.transport
         if transport is None:
             return "missing; a server needs a url, or a command"
-        return f"missing; a {transport} server needs a url"
+        return f"missing; transport {transport} needs a url"
 
     def _unverified(self) -> None:
         """R145: said for each server, at each start."""
