@@ -21,13 +21,12 @@ NOW: Final = 1_790_000_000.0
 ISSUER: Final = "https://issuer.example"
 AUDIENCE: Final = "faxbot-mcp"
 
-Family = Literal["RSA", "RSA-1024", "P-256", "P-384", "P-521", "Ed25519"]
+Family = Literal["RSA", "P-256", "P-384", "P-521", "Ed25519"]
 #: A claim or header member to leave out.
 OMIT: Final = object()
 
 NATURAL: Final[Mapping[Family, str]] = {
     "RSA": "RS256",
-    "RSA-1024": "RS256",
     "P-256": "ES256",
     "P-384": "ES384",
     "P-521": "ES512",
@@ -72,18 +71,10 @@ def _generate(family: Family) -> Key:
     match family:
         case "RSA":
             return RSAKey.generate_key(2048)
-        case "RSA-1024":
-            return _weak_rsa()
         case "Ed25519":
             return OKPKey.generate_key("Ed25519")
         case _:
             return ECKey.generate_key(family)
-
-
-def _weak_rsa() -> Key:
-    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
-
-    return RSAKey.import_key(rsa.generate_private_key(65537, 1024))
 
 
 def segment(part: object) -> str:
