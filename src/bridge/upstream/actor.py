@@ -1,0 +1,599 @@
+"""The actor of one upstream: its link, its calls, its catalog, its restarts.
+
+Everything here is synchronous but `UpstreamActor.run` and its four tasks: one hears
+the mailbox, one keeps the link, one sleeps until the next alarm, one heeds the order to
+stop. Each hands what it got to a handler that never waits, so no two handlers ever
+interleave, and together they are the one owner of the state. Nothing awaits the wire.
+"""
+
+import random  # noqa: TID251 - only the type; the generator is handed in
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import assert_never
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from bridge.actor.mailbox import Mailbox, MailboxSealed
+from bridge.config.model import FailoverConfig, UpstreamConfig
+from bridge.contract.catalog import Catalog
+from bridge.contract.router import (
+    CatalogChanged,
+    Notified,
+    RouterMessage,
+    UpstreamDown,
+    UpstreamUp,
+)
+from bridge.contract.upstream import (
+    Announce,
+    Answer,
+    Call,
+    Cancel,
+    Drain,
+    LogLevel,
+    Notify,
+    Poke,
+    Reauthorize,
+    Rescan,
+    Subscriptions,
+    UpstreamAddress,
+    UpstreamMessage,
+)
+from bridge.errors import (
+    BridgeError,
+    LinkError,
+    SessionLost,
+    Unauthorized,
+    UpstreamUnavailable,
+)
+from bridge.observe import catalogue as events
+from bridge.observe.logging import Log
+from bridge.observe.status import UpstreamStatus
+from bridge.protocol.frame import Frame
+from bridge.protocol.handshake import Agreement, Introduction, legacy_handshake
+from bridge.upstream import faults, health, state
+from bridge.upstream.alarms import Alarm, Alarms
+from bridge.upstream.calls import CallLimits, CallTable, Flight
+from bridge.upstream.changes import compare
+from bridge.upstream.connection import Connection
+from bridge.upstream.conversation import Conversation
+from bridge.upstream.inbound import Hooks, Inbound
+from bridge.upstream.keeper import LinkHooks, LinkKeeper
+from bridge.upstream.lifecycle import Lifecycle, event_of
+from bridge.upstream.lists import Lists
+from bridge.upstream.retry import policy_of
+from bridge.upstream.state import Phase, State
+from bridge.upstream.traffic import Traffic
+from bridge.upstream.vitals import Fetch, Vitals
+from bridge.upstream.wishes import Wishes
+from bridge.wire.link import (
+    FrameRefused,
+    Link,
+    LinkEvent,
+    Received,
+    RequestFailed,
+    Transport,
+)
+
+FIRST_GRACE = 5.0  # seconds a call waits for an upstream that was never ready yet
+PHASE_AT_LEAST = 30.0  # a server may have to be downloaded before it speaks
+STATUS_GAP = 1.0  # counters are published at most so often
+_HOPELESS = (Phase.FAILED, Phase.AWAITING_LOGIN, Phase.DRAINING, Phase.STOPPED)
+
+
+class UpstreamActor:
+    """One upstream, from its first connection to its drain.
+
+    ``publish`` gets a new `UpstreamStatus` whenever something has changed. ``fetch``
+    serves the HTTP probes of transports that have HTTP.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: UpstreamConfig,
+        failover: FailoverConfig,
+        transport: Transport,
+        mailbox: Mailbox[UpstreamMessage],
+        to_router: Mailbox[RouterMessage],
+        publish: Callable[[UpstreamStatus], None],
+        epochs: Iterator[int],
+        rng: random.Random,
+        log: Log,
+        version: str = "",
+        waiting_bound: int = 256,
+        fetch: Fetch | None = None,
+        renew: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._config = config
+        self._name = config.name
+        self._mailbox = mailbox
+        self._to_router = to_router
+        self._publish = publish
+        self._epochs = epochs
+        self._rng = rng
+        self._log = log.bind(upstream=config.name)
+        self._address = UpstreamAddress(name=config.name, mailbox=mailbox)
+        self._catalog = Catalog()
+        self._dropped = 0
+        self._published = (0, 0, 0)
+        self._connection: Connection | None = None
+        self._drain_by = 0.0
+        self._left = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._introduction = Introduction(
+            version=version, interactive=config.interactive is not False
+        )
+        self._patience = max(config.timeout, PHASE_AT_LEAST)
+        self._alarms = Alarms()
+        self._lifecycle = Lifecycle(
+            State(policy=policy_of(config, failover)),
+            self,
+            alarms=self._alarms,
+            rng=rng,
+            log=self._log,
+            patience=self._patience,
+            renew=renew,
+        )
+        self._keeper = LinkKeeper(
+            transport,
+            LinkHooks(opened=self._opened, event=self._heard, failed=self._failed),
+        )
+        self._build_traffic(waiting_bound)
+        self._build_upkeep(fetch)
+
+    def _build_traffic(self, waiting_bound: int) -> None:
+        self._calls = CallTable(
+            CallLimits(
+                in_flight=self._config.max_in_flight,
+                waiting=waiting_bound,
+                idle=self._config.timeout,
+            )
+        )
+        self._traffic = Traffic(
+            self._name,
+            self._calls,
+            alarms=self._alarms,
+            unavailable=self._unavailable,
+            patience=self._patience_of,
+            ended=self._call_ended,
+        )
+        self._inbound = Inbound(
+            self._address,
+            self._calls,
+            self._traffic,
+            roots=self._config.roots,
+            hooks=Hooks(lists_changed=self._lists_changed, publish=self._notify),
+            alarms=self._alarms,
+            log=self._log,
+        )
+
+    def _build_upkeep(self, fetch: Fetch | None) -> None:
+        self._lists = Lists(
+            alarms=self._alarms,
+            log=self._log,
+            patience=self._patience,
+            read=self._catalogued,
+            failed=self._conversation_failed,
+        )
+        self._wishes = Wishes(self._log)
+        self._vitals = Vitals(
+            health.plan_of(self._config),
+            self._config.health_check,
+            alarms=self._alarms,
+            log=self._log,
+            fetch=fetch,
+            spawn=self._spawn,
+            lost=self._ailing,
+            rejected=self._rejected,
+        )
+
+    @property
+    def address(self) -> UpstreamAddress:
+        return self._address
+
+    @property
+    def at_rest(self) -> bool:
+        """No call, question, own request or held notification is left."""
+        errands = 0 if self._connection is None else self._connection.errands
+        return self._calls.idle and self._inbound.idle and not errands
+
+    async def run(self, stopping: trio.Event) -> None:
+        """Serve until drained, or until ``stopping`` is set.
+
+        However it ends, the mailbox is sealed and every call resolved.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._hear_mailbox)
+                nursery.start_soon(self._keeper.run)
+                nursery.start_soon(self._keep_time)
+                nursery.start_soon(self._heed, stopping)
+                self._lifecycle.feed(state.Start())
+                await self._left.wait()
+                await self._keeper.closed()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._end()
+
+    async def _hear_mailbox(self) -> None:
+        while True:
+            self._receive(await self._mailbox.receive())
+            self._after()
+
+    async def _keep_time(self) -> None:
+        while True:
+            for alarm in await self._alarms.ring():
+                self._ring(alarm)
+            self._after()
+
+    async def _heed(self, stopping: trio.Event) -> None:
+        await stopping.wait()
+        if self._lifecycle.phase is not Phase.DRAINING:
+            self._drain(trio.current_time())
+
+    def _spawn(self, run: Callable[[], Awaitable[None]]) -> None:
+        if self._nursery is not None:
+            self._nursery.start_soon(run)
+
+    # --- the mailbox ---
+
+    def _receive(self, message: UpstreamMessage) -> None:  # noqa: C901 - one line per message
+        match message:
+            case Call():
+                self._traffic.submit(message)
+            case Cancel():
+                self._traffic.cancel(message)
+            case Answer():
+                self._inbound.answered(message)
+            case Notify():
+                self._pass_on(message.frame)
+            case Subscriptions():
+                self._wishes.subscribe(message.uris)
+            case LogLevel():
+                self._wishes.log_level(message.level)
+            case Announce():
+                self._announce()
+            case Poke():
+                poke = state.Poke(message.reason, message.reconnect)
+                self._lifecycle.feed(poke)
+            case Rescan():
+                self._lists_changed()
+            case Reauthorize():
+                self._lifecycle.feed(state.Poke(message.reason))
+            case Drain():
+                self._drain(message.deadline)
+            case _:
+                assert_never(message)
+
+    def _pass_on(self, frame: Frame) -> None:
+        if self._connection is not None and self._lifecycle.phase is Phase.READY:
+            self._connection.pass_on(frame)
+
+    def _announce(self) -> None:
+        if self._lifecycle.phase is Phase.READY:
+            self._publish_up()
+        else:
+            self.publish_down()
+
+    def _drain(self, deadline: float) -> None:
+        self._drain_by = deadline
+        self._lifecycle.feed(state.Drain())
+        self._after()
+
+    # --- the link ---
+
+    def _opened(self, link: Link) -> None:
+        epoch = self._lifecycle.next_epoch(self._epochs)
+        self._connection = Connection(
+            link, epoch=epoch, rng=self._rng, alarms=self._alarms
+        )
+        self._inbound.open(self._connection)
+        self._lifecycle.feed(state.LinkOpened())
+
+    def _failed(self, error: LinkError) -> None:
+        self._lifecycle.feed(event_of(error))
+        self._after()
+
+    def _heard(self, event: LinkEvent) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        match event:
+            case Received():
+                self._vitals.heard()
+                self._received(connection, event)
+            case RequestFailed():
+                self._request_failed(connection, event)
+            case FrameRefused():
+                self._log.emit(
+                    events.UPSTREAM_FRAME_REFUSED, kind=event.kind, size=event.size
+                )
+            case _:
+                assert_never(event)
+        self._after()
+
+    def _received(self, connection: Connection, event: Received) -> None:
+        frame = event.frame
+        if frame.is_response:
+            self._answered(connection, frame)
+        elif frame.is_request:
+            self._inbound.requested(connection, frame, related=event.related)
+        elif frame.is_notification:
+            self._inbound.notified(connection, frame, related=event.related)
+        else:
+            self._dropped += 1  # an error nobody can attribute
+
+    def _answered(self, connection: Connection, frame: Frame) -> None:
+        if self._traffic.answer(frame):
+            self._vitals.answered()
+        elif not (isinstance(frame.id, int) and connection.settle(frame.id, frame)):
+            self._dropped += 1
+
+    def _request_failed(self, connection: Connection, event: RequestFailed) -> None:
+        error = event.error
+        of_a_call = self._traffic.fail(event.upstream_id, error)
+        if not (of_a_call or connection.fail(event.upstream_id, error)):
+            self._dropped += 1
+        elif isinstance(error, SessionLost):
+            self._lifecycle.feed(event_of(error))
+        elif of_a_call and isinstance(error, Unauthorized):
+            self._vitals.ping()  # this one call, or all of us?
+
+    # --- the machine's hands ---
+
+    def open_link(self) -> None:
+        self._keeper.open()
+
+    def close_link(self) -> None:
+        self._keeper.close()
+        for part in (self._lists, self._vitals, self._wishes, self._inbound):
+            part.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def send_handshake(self) -> None:
+        if self._connection is None:
+            return
+        Conversation(
+            self._connection,
+            legacy_handshake(self._introduction),
+            patience=self._patience,
+            done=self._agreed,
+            failed=self._conversation_failed,
+        ).begin()
+
+    def list_all(self) -> None:
+        if self._connection is not None:
+            self._lists.open(self._connection)
+
+    def fail_in_flight(self) -> None:
+        reason = self._lifecycle.state.reason
+        if self._lifecycle.phase is Phase.STOPPED:
+            self._traffic.close(reason)
+        else:
+            self._traffic.interrupt(reason)
+
+    def serve(self) -> None:
+        if self._connection is None:
+            return
+        self._publish_up()
+        self._vitals.open(self._connection)
+        self._wishes.open(self._connection)
+        self._traffic.open(self._connection)
+
+    def publish_change(self) -> None:
+        self._tell_router(
+            CatalogChanged(
+                name=self._name, epoch=self._lifecycle.epoch, catalog=self._catalog
+            )
+        )
+
+    def publish_down(self) -> None:
+        self._tell_router(
+            UpstreamDown(
+                address=self._address,
+                epoch=self._lifecycle.epoch,
+                state=self._lifecycle.shown,
+                reason=self._lifecycle.state.reason,
+                retry_at=self._lifecycle.retry_at,
+            )
+        )
+
+    def finish_calls(self) -> None:
+        self._alarms.set(Alarm.DRAIN, self._drain_by)
+        if not self._traffic.is_open:
+            self._traffic.interrupt(self._lifecycle.state.reason)
+
+    def leave(self) -> None:
+        self._left.set()
+
+    def changed(self) -> None:
+        """Publish a snapshot."""
+        self._alarms.clear(Alarm.STATUS)
+        self._published = self._counts()
+        self._publish(self._status())
+
+    # --- what the parts report ---
+
+    def _agreed(self, agreement: Agreement) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        connection.agreement = agreement
+        connection.link.agreed(agreement.revision)
+        connection.notify("notifications/initialized")
+        self._lifecycle.feed(state.Agreed())
+
+    def _conversation_failed(self, error: BridgeError) -> None:
+        self._lifecycle.feed(event_of(error))
+
+    def _catalogued(self, catalog: Catalog) -> None:
+        if catalog == self._catalog and self._lifecycle.phase is Phase.READY:
+            return
+        compare(self._catalog, catalog, log=self._log)
+        self._catalog = catalog
+        self._lifecycle.feed(state.Catalogued())
+        self.changed()
+
+    def _ailing(self, reason: str) -> None:
+        self._lifecycle.feed(state.LinkFailed(reason))
+
+    def _rejected(self, challenge: str) -> None:
+        self._lifecycle.feed(state.Unauthorized(challenge))
+
+    def _lists_changed(self) -> None:
+        self._lists.changed()
+
+    def _notify(self, frame: Frame) -> None:
+        epoch = self._lifecycle.epoch
+        self._tell_router(Notified(name=self._name, epoch=epoch, frame=frame))
+
+    def _call_ended(self, flight: Flight) -> None:
+        self._inbound.call_ended(flight)
+
+    def _patience_of(self, call: Call) -> float:
+        """Until when a call may wait for a connection (R137)."""
+        wish = self._config.wait_for_restart
+        if self._lifecycle.phase in _HOPELESS:
+            return call.received_at
+        if not self._lifecycle.state.served:
+            wish = max(wish, FIRST_GRACE)
+        return call.received_at + wish
+
+    def _unavailable(self) -> UpstreamUnavailable:
+        reason = self._lifecycle.state.reason
+        if self._lifecycle.phase is Phase.AWAITING_LOGIN:
+            return faults.login_needed(self._name, reason)
+        retry_at = self._lifecycle.retry_at
+        wait = None if retry_at is None else max(retry_at - trio.current_time(), 0.0)
+        shown = self._lifecycle.shown.value
+        return faults.unavailable(self._name, reason, state=shown, retry_after=wait)
+
+    # --- time ---
+
+    def _ring(self, alarm: Alarm) -> None:  # noqa: C901 - one line per alarm
+        match alarm:
+            case Alarm.PAUSE:
+                self._lifecycle.feed(state.Waited())
+            case Alarm.PHASE:
+                doing = self._lifecycle.phase.value
+                self._lifecycle.feed(state.LinkFailed(f"{doing} took too long"))
+            case Alarm.STABLE:
+                self._lifecycle.feed(state.Stable())
+            case Alarm.SWEEP:
+                self._sweep()
+            case Alarm.PROGRESS:
+                self._traffic.release_progress()
+            case Alarm.NEWS:
+                self._inbound.release()
+            case Alarm.RELIST:
+                self._lists.ring()
+            case Alarm.PROBE:
+                self._vitals.ring()
+            case Alarm.DRAIN:
+                self._lifecycle.feed(state.CallsDone())
+            case Alarm.STATUS:
+                self.changed()
+            case _:
+                assert_never(alarm)
+
+    def _sweep(self) -> None:
+        now = trio.current_time()
+        self._traffic.sweep(now)
+        self._inbound.sweep(now)
+        if self._connection is not None:
+            self._connection.sweep(now)
+        due = min(self._calls.next_due(), self._inbound.next_due())
+        if self._connection is not None:
+            due = min(due, self._connection.next_due())
+        self._alarms.no_later(Alarm.SWEEP, due)
+
+    def _after(self) -> None:
+        """After each handler: drained yet? And counters may have moved."""
+        if self._lifecycle.phase is Phase.DRAINING and self._calls.idle:
+            self._lifecycle.feed(state.CallsDone())
+        if self._counts() != self._published and not self._left.is_set():
+            self._alarms.no_later(Alarm.STATUS, trio.current_time() + STATUS_GAP)
+
+    def _counts(self) -> tuple[int, int, int]:
+        dropped = self._dropped + self._traffic.dropped + self._inbound.dropped
+        return self._calls.in_flight, self._calls.waiting, dropped
+
+    # --- publishing ---
+
+    def _publish_up(self) -> None:
+        self._tell_router(
+            UpstreamUp(
+                address=self._address,
+                epoch=self._lifecycle.epoch,
+                catalog=self._catalog,
+            )
+        )
+
+    def _tell_router(self, message: RouterMessage) -> None:
+        # a router that has just ended asks everybody again when it is back
+        with suppress(MailboxSealed):
+            self._to_router.offer(message, counted=False)
+
+    def _status(self) -> UpstreamStatus:
+        life, catalog = self._lifecycle, self._catalog
+        in_flight, queued, dropped = self._counts()
+        return UpstreamStatus(
+            name=self._name,
+            state=life.shown.value,
+            phase=life.phase.value,
+            reason=life.state.reason,
+            since=life.state.since,
+            retry_at=life.retry_at,
+            transport=self._config.transport or "",
+            revision=catalog.revision,
+            server=server_label(catalog),
+            epoch=life.epoch,
+            restarts=life.restarts,
+            tools=len(catalog.tools),
+            prompts=len(catalog.prompts),
+            resources=len(catalog.resources),
+            templates=len(catalog.templates),
+            in_flight=in_flight,
+            queued=queued,
+            dropped=dropped,
+            last_error=life.last_error,
+            tags=self._config.tags,
+            tls_verified=self._config.verify_ssl,
+        )
+
+    def _end(self) -> None:
+        """Whatever the reason: nobody may be left waiting."""
+        left = self._mailbox.seal()
+        if self._lifecycle.phase is not Phase.STOPPED:
+            self._lifecycle.state = replace(
+                self._lifecycle.state,
+                phase=Phase.STOPPED,
+                reason="the upstream's actor has ended",
+            )
+        self._traffic.close(self._lifecycle.state.reason)
+        for message in left:
+            if isinstance(message, Call):
+                message.reply.resolve(self._unavailable())
+        self.close_link()
+        self._alarms.clear_all()
+        self.publish_down()
+        self.changed()
+
+
+class _ServerInfo(msgspec.Struct):
+    name: str = ""
+    version: str = ""
+
+
+def server_label(catalog: Catalog) -> str:
+    """Name and version as the upstream gave them, shortened."""
+    try:
+        info = msgspec.json.decode(catalog.server_info, type=_ServerInfo)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return f"{info.name} {info.version}".strip()[:100]

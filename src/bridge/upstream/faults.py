@@ -1,0 +1,95 @@
+"""What a call is told when it gets no answer from its upstream. Pure."""
+
+from bridge.errors import (
+    BridgeError,
+    CallTimeout,
+    ConnectFailed,
+    Forbidden,
+    LinkBusy,
+    LinkError,
+    LinkTimeout,
+    LoginNeeded,
+    Overloaded,
+    RequestRefused,
+    SessionLost,
+    Unauthorized,
+    UpstreamLost,
+    UpstreamUnavailable,
+)
+
+LOGIN_REASON = "asks for a login; configure headers/authentication or oauth"
+_SERVER_FAULT = 500
+_TOO_MANY = 429
+_UNAVAILABLE = 503
+
+
+def lost(name: str, reason: str, *, written: bool) -> UpstreamLost:
+    """The link went away under a call."""
+    may = "may or may not have run" if written else "did not run"
+    return UpstreamLost(
+        f"the connection to {name} was lost ({reason}); the request {may}",
+        upstream=name,
+        written=written,
+    )
+
+
+def overloaded(name: str, what: str) -> Overloaded:
+    """A bound was reached."""
+    return Overloaded(f"{name} is overloaded: {what}; nothing ran", upstream=name)
+
+
+def timed_out(name: str) -> CallTimeout:
+    """A call's deadline passed."""
+    return CallTimeout(
+        f"{name} did not answer in time; the request may or may not have run",
+        upstream=name,
+    )
+
+
+def unavailable(
+    name: str, reason: str, *, state: str, retry_after: float | None = None
+) -> UpstreamUnavailable:
+    """The upstream is not there; nothing was executed."""
+    return UpstreamUnavailable(
+        f"{name} is {state}: {reason or 'not ready'}",
+        upstream=name,
+        state=state,
+        retry_after=retry_after,
+    )
+
+
+def login_needed(name: str, reason: str = LOGIN_REASON) -> LoginNeeded:
+    """The operator has to act; nothing was executed."""
+    return LoginNeeded(f"{name} {reason}", upstream=name, state="auth_required")
+
+
+def outcome_of(  # noqa: PLR0911 - one return per kind of failure
+    error: LinkError, *, name: str, written: bool
+) -> BridgeError:
+    """What the failure of one request means to its caller; the link itself is well."""
+    match error:
+        case Unauthorized():
+            return login_needed(name)
+        case RequestRefused():
+            return _refused(error, name=name)
+        case LinkTimeout():
+            return timed_out(name)
+        case LinkBusy():
+            return overloaded(name, "its link is busy")
+        case Forbidden() | ConnectFailed() | SessionLost():
+            return unavailable(name, error.public, state="connected")
+        case _ if written:
+            return lost(name, error.public, written=True)
+        case _:
+            return unavailable(name, error.public, state="connected")
+
+
+def _refused(error: RequestRefused, *, name: str) -> BridgeError:
+    """An HTTP status. A server fault may come after the work was done."""
+    if error.status >= _SERVER_FAULT and error.status != _UNAVAILABLE:
+        return lost(name, error.public, written=True)
+    if error.status == _TOO_MANY:
+        return overloaded(name, error.public)
+    return unavailable(
+        name, error.public, state="connected", retry_after=error.retry_after
+    )

@@ -1,0 +1,239 @@
+"""Calls on their way to the upstream and back. Synchronous throughout."""
+
+from collections.abc import Callable
+
+import trio
+
+from bridge.contract.upstream import Answered, Call, Cancel, Progress
+from bridge.errors import (
+    BridgeError,
+    FrameInvalid,
+    LinkBusy,
+    LinkError,
+    SessionLost,
+)
+from bridge.protocol.frame import Frame, members
+from bridge.upstream import faults
+from bridge.upstream.alarms import Alarm, Alarms
+from bridge.upstream.calls import (
+    CallTable,
+    Flight,
+    Pending,
+    answer_of,
+    outgoing_frame,
+)
+from bridge.upstream.connection import Connection
+from bridge.upstream.news import ProgressGate, integer
+from bridge.wire.link import Outgoing
+
+
+class Traffic:
+    """The data path of one upstream.
+
+    ``unavailable`` makes the error of the present state; ``patience`` says until when
+    a call may wait for a connection; ``ended`` is told each call that left a link.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        calls: CallTable,
+        *,
+        alarms: Alarms,
+        unavailable: Callable[[], BridgeError],
+        patience: Callable[[Call], float],
+        ended: Callable[[Flight], None],
+    ) -> None:
+        self._name = name
+        self._calls = calls
+        self._alarms = alarms
+        self._unavailable = unavailable
+        self._patience = patience
+        self._ended = ended
+        self._connection: Connection | None = None
+        self.dropped = 0  # late, duplicate and foreign answers and progress
+
+    @property
+    def is_open(self) -> bool:
+        """Calls go to a link at once."""
+        return self._connection is not None
+
+    def open(self, connection: Connection) -> None:
+        """The upstream is ready: whoever waited goes first."""
+        self._connection = connection
+        self._pump()
+
+    def submit(self, call: Call) -> None:
+        """Launch a call, let it wait its turn, or refuse it at once."""
+        if self._connection is None:
+            until = self._patience(call)
+        else:
+            until = call.received_at + self._calls.limits.idle
+        if until <= trio.current_time():
+            call.reply.resolve(self._late())
+        elif self._calls.full:
+            call.reply.resolve(faults.overloaded(self._name, "too many calls wait"))
+        else:
+            self._calls.wait(Pending(call, until=until))
+            self._alarms.no_later(Alarm.SWEEP, until)
+            self._pump()
+
+    def answer(self, frame: Frame) -> bool:
+        """Give an answer to its call. False: no call in flight has this id."""
+        flight = self._calls.settle(frame.id) if isinstance(frame.id, int) else None
+        if flight is None:
+            return False
+        self._flush(flight)
+        result, error = answer_of(frame)
+        self._end(flight, Answered(result=result, error=error))
+        self._pump()
+        return True
+
+    def fail(self, upstream_id: int, error: LinkError) -> bool:
+        """One request failed, the link is well. False: it is no call's."""
+        flight = self._calls.settle(upstream_id)
+        if flight is None:
+            return False
+        if isinstance(error, SessionLost) and not flight.repeated:
+            self._repeat_later(flight)
+        else:
+            fault = faults.outcome_of(error, name=self._name, written=flight.written)
+            self._end(flight, fault)
+            self._pump()
+        return True
+
+    def cancel(self, message: Cancel) -> None:
+        """The asker has gone."""
+        entry = self._calls.forget(message.call_id)
+        if isinstance(entry, Flight):
+            self._withdraw(entry, message.reason)
+            self._pump()
+
+    def progress(self, frame: Frame) -> None:
+        """Pass on progress, within its limits; it keeps the call alive."""
+        try:
+            params = members(frame.params)
+        except FrameInvalid:
+            self.dropped += 1
+            return
+        flight = self._calls.find(integer(params.get("progressToken")))
+        if flight is None or not flight.call.wants_progress:
+            self.dropped += 1
+            return
+        if flight.gate is None:
+            flight.gate = ProgressGate()
+        if flight.gate.rises(params):
+            self._calls.rearm(flight, trio.current_time())
+            self._advance(flight, flight.gate)
+
+    def release_progress(self) -> None:
+        """Pass on what the limit held back and may pass now."""
+        for flight in self._calls.flights():
+            if flight.gate is not None:
+                self._advance(flight, flight.gate)
+
+    def sweep(self, now: float) -> None:
+        """End the calls whose time is over."""
+        for flight in self._calls.overdue(now):
+            flight.call.reply.resolve(faults.timed_out(self._name))
+            self._withdraw(flight, "the deadline has passed")
+        for pending in self._calls.impatient(now):
+            pending.call.reply.resolve(self._late())
+        self._pump()
+
+    def interrupt(self, reason: str) -> None:
+        """The link is gone: resolve what it held, once; keep what may still wait."""
+        self._connection = None
+        again: list[Pending] = []
+        for flight in self._calls.take_flights():
+            if flight.written:
+                fault = faults.lost(self._name, reason, written=True)
+                self._end(flight, fault)
+            else:
+                again.append(flight.again(repeated=flight.repeated))
+                self._ended(flight)
+        self._calls.wait_again(again)
+        self._keep_the_patient()
+
+    def close(self, reason: str) -> None:
+        """Resolve everything: nobody will ask this upstream any more."""
+        self._connection = None
+        for flight in self._calls.take_flights():
+            written = flight.written
+            self._end(flight, faults.lost(self._name, reason, written=written))
+        for pending in self._calls.take_waiting():
+            pending.call.reply.resolve(self._unavailable())
+
+    def _late(self) -> BridgeError:
+        """Nothing ran: the upstream was not there, or it was too busy."""
+        if self._connection is None:
+            return self._unavailable()
+        return faults.overloaded(self._name, "no slot became free in time")
+
+    def _keep_the_patient(self) -> None:
+        now = trio.current_time()
+        for pending in self._calls.take_waiting():
+            until = pending.until if pending.repeated else self._patience(pending.call)
+            if until <= now:
+                pending.call.reply.resolve(self._unavailable())
+                continue
+            pending.until = until
+            self._calls.wait(pending)
+            self._alarms.no_later(Alarm.SWEEP, until)
+
+    def _pump(self) -> None:
+        """Give free slots to those who wait."""
+        while self._connection is not None:
+            pending = self._calls.next_pending()
+            if pending is None:
+                return
+            if pending.call.reply.open:
+                self._launch(pending, self._connection)
+
+    def _launch(self, pending: Pending, connection: Connection) -> None:
+        call = pending.call
+        upstream_id = connection.mint()
+        try:
+            frame = outgoing_frame(call, upstream_id)
+            outgoing = Outgoing(frame, upstream_id=upstream_id)
+            connection.link.send(outgoing)
+        except FrameInvalid as error:
+            call.reply.resolve(error)
+        except LinkBusy:
+            call.reply.resolve(faults.overloaded(self._name, "its link is busy"))
+        except LinkError:
+            # the link says so in `receive` in a moment; until then nothing more
+            self._connection = None
+            self._calls.wait_again([pending])
+        else:
+            connection.principals.add(call.principal)
+            flight = self._calls.launch(pending, outgoing, upstream_id=upstream_id)
+            self._alarms.no_later(Alarm.SWEEP, flight.due)
+
+    def _repeat_later(self, flight: Flight) -> None:
+        """The server did not know the session, so it did not run the request."""
+        self._ended(flight)
+        self._connection = None
+        self._calls.wait_again([flight.again(repeated=True)])
+        self._alarms.no_later(Alarm.SWEEP, flight.due)
+
+    def _withdraw(self, flight: Flight, reason: str) -> None:
+        self._ended(flight)
+        if self._connection is not None:
+            self._connection.withdraw(flight.upstream_id, reason)
+
+    def _end(self, flight: Flight, outcome: Answered | BridgeError) -> None:
+        flight.call.reply.resolve(outcome)
+        self._ended(flight)
+
+    def _advance(self, flight: Flight, gate: ProgressGate) -> None:
+        params = gate.release(trio.current_time())
+        if params is not None:
+            flight.call.reply.tell(Progress(params=params))
+        elif gate.open_at is not None:
+            self._alarms.no_later(Alarm.PROGRESS, gate.open_at)
+
+    def _flush(self, flight: Flight) -> None:
+        params = None if flight.gate is None else flight.gate.flush()
+        if params is not None:
+            flight.call.reply.tell(Progress(params=params))

@@ -1,0 +1,155 @@
+"""Drives `bridge.upstream.health`: sends pings and probes, reports a lost upstream."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import trio
+
+from bridge.config.model import HealthCheckConfig
+from bridge.errors import BridgeError, LinkError, Unauthorized
+from bridge.observe import catalogue as events
+from bridge.observe.logging import Log
+from bridge.protocol.dialogue import Ask, Told
+from bridge.upstream import health
+from bridge.upstream.alarms import Alarm, Alarms
+from bridge.upstream.connection import Connection
+from bridge.upstream.health import Check, HealthPlan, HttpProbe
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP answer, its body cut at a sensible size."""
+
+    status: int
+    body: bytes
+
+
+#: ``fetch(method, path)`` against the upstream's own origin; raises `BridgeError`.
+Fetch = Callable[[str, str], Awaitable[Fetched]]
+#: Runs an async function in the actor's own nursery.
+Spawn = Callable[[Callable[[], Awaitable[None]]], None]
+#: ``lost(reason)`` or ``rejected(challenge)``.
+Verdict = Callable[[str], None]
+
+
+class Vitals:
+    """The health of one epoch after another."""
+
+    def __init__(
+        self,
+        plan: HealthPlan,
+        config: HealthCheckConfig,
+        *,
+        alarms: Alarms,
+        log: Log,
+        fetch: Fetch | None,
+        spawn: Spawn,
+        lost: Verdict,
+        rejected: Verdict,
+    ) -> None:
+        self._plan = plan
+        self._config = config
+        self._alarms = alarms
+        self._log = log
+        self._fetch = fetch
+        self._spawn = spawn
+        self._lost = lost
+        self._rejected = rejected
+        self._connection: Connection | None = None
+        self._health = health.newborn(0.0)
+
+    def open(self, connection: Connection) -> None:
+        """The upstream is ready."""
+        self._connection = connection
+        self._health = health.newborn(trio.current_time())
+        self._schedule()
+
+    def close(self) -> None:
+        """It is not ready any more."""
+        self._connection = None
+        self._alarms.clear(Alarm.PROBE)
+
+    def heard(self) -> None:
+        """A frame came in."""
+        self._health = health.heard(self._health, trio.current_time())
+
+    def answered(self) -> None:
+        """A call was answered."""
+        self._health = health.answered(self._health, trio.current_time())
+
+    def ring(self) -> None:
+        """The alarm: look what is due now, if anything still is."""
+        check = health.next_check(self._plan, self._health)
+        if check is not None and check[0] <= trio.current_time():
+            self._begin(check[1])
+        self._schedule()
+
+    def ping(self) -> None:
+        """Ask at once: there is a doubt."""
+        self._begin(Check.PING)
+
+    def _schedule(self) -> None:
+        check = health.next_check(self._plan, self._health)
+        if check is not None and self._connection is not None:
+            self._alarms.set(Alarm.PROBE, check[0])
+
+    def _begin(self, check: Check) -> None:
+        connection = self._connection
+        if connection is None or connection.agreement is None:
+            return
+        self._health = health.began(self._health, check, trio.current_time())
+        if check is Check.PING:
+            self._ask(connection, Ask("ping"), timeout=self._plan.ping_timeout)
+            return
+        http = self._fetch is not None
+        probe = health.probe_of(self._config, connection.agreement, http=http)
+        if isinstance(probe, Ask):
+            self._ask(connection, probe, timeout=self._plan.probe_timeout)
+        elif self._fetch is not None:
+            self._fetch_in_background(connection, probe, self._fetch)
+
+    def _ask(self, connection: Connection, ask: Ask, *, timeout: float) -> None:
+        def done(outcome: Told | LinkError) -> None:
+            if isinstance(outcome, Told):
+                self._judge(ask.method, health.objection(outcome))
+            elif isinstance(outcome, Unauthorized):
+                self._rejected(outcome.challenge)
+            else:
+                self._judge(ask.method, outcome.public)
+
+        due = trio.current_time() + timeout
+        connection.ask(ask, due=due, done=done)
+
+    def _fetch_in_background(
+        self, connection: Connection, probe: HttpProbe, fetch: Fetch
+    ) -> None:
+        async def run() -> None:
+            verdict = "no answer in time"
+            with trio.move_on_after(self._plan.probe_timeout):
+                verdict = await _fetched(probe, fetch)
+            if self._connection is connection:
+                self._judge(probe.path, verdict)
+
+        self._spawn(run)
+
+    def _judge(self, operation: str, objection: str) -> None:
+        if not objection:
+            self.answered()
+            return
+        self._health = health.failed(self._health)
+        failures = self._health.failures
+        self._log.emit(
+            events.UPSTREAM_PROBE_FAILED,
+            operation=operation,
+            error=objection,
+            failures=failures,
+        )
+        if health.is_lost(self._plan, self._health):
+            self._lost(f"{failures} health checks failed, the last one: {objection}")
+
+
+async def _fetched(probe: HttpProbe, fetch: Fetch) -> str:
+    try:
+        answer = await fetch(probe.method, probe.path)
+    except BridgeError as error:
+        return error.public
+    return health.http_objection(probe, answer.status, answer.body)

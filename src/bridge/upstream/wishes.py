@@ -1,0 +1,104 @@
+"""What the sessions together want of an upstream: subscriptions and a log level.
+
+Told to the upstream one request after the other, and again after each reconnect.
+"""
+
+import trio
+from msgspec import Raw
+
+from bridge.errors import FrameInvalid, LinkError
+from bridge.observe import catalogue as events
+from bridge.observe.logging import Log
+from bridge.protocol.dialogue import Ask, Told
+from bridge.protocol.frame import members
+from bridge.upstream.connection import Connection
+
+_PATIENCE = 30.0
+
+
+class Wishes:
+    """Wanted and told; the difference is the next request."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._wanted: frozenset[str] = frozenset()
+        self._level: str | None = None
+        self._connection: Connection | None = None
+        self._asking = False
+        self._told: set[str] = set()
+        self._told_level: str | None = None
+
+    def open(self, connection: Connection) -> None:
+        """The upstream is ready; it knows of nothing yet."""
+        self._connection = connection
+        self._asking = False
+        self._told = set()
+        self._told_level = None
+        self._go_on()
+
+    def close(self) -> None:
+        """It is not ready any more."""
+        self._connection = None
+
+    def subscribe(self, uris: frozenset[str]) -> None:
+        """The set of URIs anybody is subscribed to."""
+        self._wanted = uris
+        self._go_on()
+
+    def log_level(self, level: str | None) -> None:
+        """The most talkative level anybody asked for."""
+        self._level = level
+        self._go_on()
+
+    def _go_on(self) -> None:
+        connection = self._connection
+        if connection is None or self._asking:
+            return
+        ask = self._next(connection)
+        if ask is None:
+            return
+        self._asking = True
+        due = trio.current_time() + _PATIENCE
+
+        def done(outcome: Told | LinkError) -> None:
+            self._asking = False
+            self._note(ask, outcome)
+            # not from within `ask`: a link that refuses at once must not recurse
+            if self._connection is connection and isinstance(outcome, Told):
+                self._go_on()
+
+        connection.ask(ask, due=due, done=done)
+
+    def _next(self, connection: Connection) -> Ask | None:
+        if self._level not in {None, self._told_level} and connection.offers("logging"):
+            self._told_level = self._level
+            return Ask("logging/setLevel", {"level": self._level})
+        if not can_subscribe(connection):
+            return None
+        for uri in sorted(self._told - self._wanted):
+            self._told.discard(uri)
+            return Ask("resources/unsubscribe", {"uri": uri})
+        for uri in sorted(self._wanted - self._told):
+            self._told.add(uri)
+            return Ask("resources/subscribe", {"uri": uri})
+        return None
+
+    def _note(self, ask: Ask, outcome: Told | LinkError) -> None:
+        """A refusal is not asked again: the next epoch is another chance."""
+        error = outcome.message if isinstance(outcome, Told) else outcome.public
+        if error:
+            self._log.emit(
+                events.UPSTREAM_REQUEST_FAILED, method=ask.method, error=error
+            )
+
+
+def can_subscribe(connection: Connection) -> bool:
+    """The upstream declared ``resources.subscribe``."""
+    agreement = connection.agreement
+    if agreement is None or not agreement.offers("resources"):
+        return False
+    try:
+        declared = members(agreement.capabilities["resources"]).get("subscribe")
+    except FrameInvalid:
+        return False
+    return declared == Raw(b"true")
