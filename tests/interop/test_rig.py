@@ -5,13 +5,19 @@ from typing import Literal
 
 import httpx
 import pytest
+import trio
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
 
 from interop.conformance import required_scenarios, run_conformance
 from interop.rig.curl import LIST, Curl, call, curl_stream
+from interop.rig.event_stream import bare_client
 from interop.rig.identity import IdentityProvider
 from interop.rig.inspector import Inspector
+from interop.rig.places import scripted_server
+from interop.rig.process import is_alive
 from interop.rig.sdk import sdk_client, text_of, tool_names
 from interop.rig.servers import Entry
 
@@ -92,6 +98,29 @@ async def test_curl_lists_and_calls_over_an_event_stream(
 
     assert [tool["name"] for tool in listed["result"]["tools"]] == ["add"]
     assert called["result"]["content"][0]["text"] == "5"
+
+
+async def test_the_bare_client_keeps_each_answer(sse_upstream: Entry) -> None:
+    base = str(sse_upstream["url"]).removesuffix("/sse")
+    async with bare_client(base) as client:
+        number = await client.call("add", a=2, b=3)
+        answer = await client.answer(number)
+
+        assert answer["result"]["content"][0]["text"] == "5"
+        assert client.answers(number) == [answer]
+        assert not client.ended.is_set()
+
+
+async def test_the_scripted_server_works_while_it_sleeps() -> None:
+    command, *args = scripted_server()
+    parameters = StdioServerParameters(command=command, args=args)
+    async with Client(parameters, mode="legacy") as client, trio.open_nursery() as side:
+        side.start_soon(client.call_tool, "sleep", {"seconds": 30})
+        assert await text_of(client, "echo", text="still here") == "still here"
+        pid = int(await text_of(client, "pid"))
+        assert f"born_{pid}" in await tool_names(client)
+        side.cancel_scope.cancel()
+    assert not is_alive(pid)
 
 
 async def test_the_everything_server_conforms_by_itself(

@@ -1,13 +1,15 @@
 """A scripted MCP server on stdio, standard library only, so that it starts fast.
 
+Usage: ``scripted.py [SECONDS]``: wait that long before it reads anything.
+
 Its tools:
   echo {text}          answers the text
   pid {}               answers its process id
   sleep {seconds}      answers after that time; other calls go on meanwhile
   grow {}              adds a tool ``grown_<n>`` and says so by list_changed
+  born_<pid> {}        answers its process id: each start offers another tool
 """
 
-import argparse
 import json
 import os
 import sys
@@ -27,12 +29,12 @@ _INVALID_PARAMS = -32602
 class Server:
     """Answers what a client asks; each answer is one line, written whole."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self) -> None:
         self._writing = threading.Lock()
         self._tools: dict[str, Tool] = {
             "echo": lambda arguments: str(arguments.get("text", "")),
             "pid": lambda _: str(os.getpid()),
+            f"born_{os.getpid()}": lambda _: str(os.getpid()),
             "grow": self._grow,
             "sleep": _sleep,
         }
@@ -75,7 +77,7 @@ class Server:
         return {
             "protocolVersion": params["protocolVersion"],
             "capabilities": {"tools": {"listChanged": True}},
-            "serverInfo": {"name": self._name, "version": "1"},
+            "serverInfo": {"name": "scripted", "version": "1"},
         }
 
     def _tool(self, name: str) -> Json:
@@ -108,15 +110,8 @@ def _sleep(arguments: Json) -> str:
     return f"slept {seconds}"
 
 
-def main() -> None:
-    """Read the options, wait if told to, serve."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--name", default="scripted")
-    parser.add_argument("--start-delay", type=float, default=0.0)
-    options = parser.parse_args()
-    time.sleep(options.start_delay)
-    Server(options.name).serve()
-
-
 if __name__ == "__main__":
-    main()
+    # No argparse: it doubles the time a start takes.
+    if len(sys.argv) > 1:
+        time.sleep(float(sys.argv[1]))
+    Server().serve()
