@@ -8,23 +8,15 @@ interleave, and together they are the one owner of the state. Nothing awaits the
 
 import random  # noqa: TID251 - only the type; the generator is handed in
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from typing import assert_never
 
-import msgspec
 import trio
 from msgspec.structs import replace
 
-from bridge.actor.mailbox import Mailbox, MailboxSealed
+from bridge.actor.mailbox import Mailbox
 from bridge.config.model import FailoverConfig, UpstreamConfig
 from bridge.contract.catalog import Catalog
-from bridge.contract.router import (
-    CatalogChanged,
-    Notified,
-    RouterMessage,
-    UpstreamDown,
-    UpstreamUp,
-)
+from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import (
     Announce,
     Answer,
@@ -45,16 +37,17 @@ from bridge.errors import (
     LinkError,
     SessionLost,
     Unauthorized,
-    UpstreamUnavailable,
 )
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.observe.status import UpstreamStatus
 from bridge.protocol.frame import Frame
 from bridge.protocol.handshake import Agreement, Introduction, legacy_handshake
-from bridge.upstream import faults, health, state
+from bridge.upstream import health, state
+from bridge.upstream.admission import Admission
 from bridge.upstream.alarms import Alarm, Alarms
-from bridge.upstream.calls import CallLimits, CallTable, Flight
+from bridge.upstream.announcer import Announcer, Counts
+from bridge.upstream.calls import CallLimits, CallTable
 from bridge.upstream.changes import compare
 from bridge.upstream.connection import Connection
 from bridge.upstream.conversation import Conversation
@@ -76,10 +69,8 @@ from bridge.wire.link import (
     Transport,
 )
 
-FIRST_GRACE = 5.0  # seconds a call waits for an upstream that was never ready yet
 PHASE_AT_LEAST = 30.0  # a server may have to be downloaded before it speaks
 STATUS_GAP = 1.0  # counters are published at most so often
-_HOPELESS = (Phase.FAILED, Phase.AWAITING_LOGIN, Phase.DRAINING, Phase.STOPPED)
 
 
 class UpstreamActor:
@@ -109,15 +100,11 @@ class UpstreamActor:
         self._config = config
         self._name = config.name
         self._mailbox = mailbox
-        self._to_router = to_router
-        self._publish = publish
         self._epochs = epochs
         self._rng = rng
         self._log = log.bind(upstream=config.name)
         self._address = UpstreamAddress(name=config.name, mailbox=mailbox)
-        self._catalog = Catalog()
         self._dropped = 0
-        self._published = (0, 0, 0)
         self._connection: Connection | None = None
         self._drain_by = 0.0
         self._left = trio.Event()
@@ -140,8 +127,16 @@ class UpstreamActor:
             transport,
             LinkHooks(opened=self._opened, event=self._heard, failed=self._failed),
         )
-        self._build_traffic(waiting_bound)
+        self._admission = Admission(config, self._lifecycle)
+        self._announcer = Announcer(
+            config,
+            self._address,
+            self._lifecycle,
+            to_router=to_router,
+            publish=publish,
+        )
         self._build_upkeep(fetch)
+        self._build_traffic(waiting_bound)
 
     def _build_traffic(self, waiting_bound: int) -> None:
         self._calls = CallTable(
@@ -155,16 +150,16 @@ class UpstreamActor:
             self._name,
             self._calls,
             alarms=self._alarms,
-            unavailable=self._unavailable,
-            patience=self._patience_of,
-            ended=self._call_ended,
+            admission=self._admission,
         )
         self._inbound = Inbound(
             self._address,
             self._calls,
             self._traffic,
             roots=self._config.roots,
-            hooks=Hooks(lists_changed=self._lists_changed, publish=self._notify),
+            hooks=Hooks(
+                lists_changed=self._lists.changed, publish=self._announcer.pass_on
+            ),
             alarms=self._alarms,
             log=self._log,
         )
@@ -260,7 +255,7 @@ class UpstreamActor:
                 poke = state.Poke(message.reason, message.reconnect)
                 self._lifecycle.feed(poke)
             case Rescan():
-                self._lists_changed()
+                self._lists.changed()
             case Reauthorize():
                 self._lifecycle.feed(state.Poke(message.reason))
             case Drain():
@@ -274,9 +269,9 @@ class UpstreamActor:
 
     def _announce(self) -> None:
         if self._lifecycle.phase is Phase.READY:
-            self._publish_up()
+            self._announcer.up()
         else:
-            self.publish_down()
+            self._announcer.down()
 
     def _drain(self, deadline: float) -> None:
         self._drain_by = deadline
@@ -380,28 +375,16 @@ class UpstreamActor:
     def serve(self) -> None:
         if self._connection is None:
             return
-        self._publish_up()
+        self._announcer.up()
         self._vitals.open(self._connection)
         self._wishes.open(self._connection)
         self._traffic.open(self._connection)
 
     def publish_change(self) -> None:
-        self._tell_router(
-            CatalogChanged(
-                name=self._name, epoch=self._lifecycle.epoch, catalog=self._catalog
-            )
-        )
+        self._announcer.changed()
 
     def publish_down(self) -> None:
-        self._tell_router(
-            UpstreamDown(
-                address=self._address,
-                epoch=self._lifecycle.epoch,
-                state=self._lifecycle.shown,
-                reason=self._lifecycle.state.reason,
-                retry_at=self._lifecycle.retry_at,
-            )
-        )
+        self._announcer.down()
 
     def finish_calls(self) -> None:
         self._alarms.set(Alarm.DRAIN, self._drain_by)
@@ -414,8 +397,7 @@ class UpstreamActor:
     def changed(self) -> None:
         """Publish a snapshot."""
         self._alarms.clear(Alarm.STATUS)
-        self._published = self._counts()
-        self._publish(self._status())
+        self._announcer.publish(self._counts())
 
     # --- what the parts report ---
 
@@ -432,10 +414,11 @@ class UpstreamActor:
         self._lifecycle.feed(event_of(error))
 
     def _catalogued(self, catalog: Catalog) -> None:
-        if catalog == self._catalog and self._lifecycle.phase is Phase.READY:
+        known = self._announcer.catalog
+        if catalog == known and self._lifecycle.phase is Phase.READY:
             return
-        compare(self._catalog, catalog, log=self._log)
-        self._catalog = catalog
+        compare(known, catalog, log=self._log)
+        self._announcer.catalog = catalog
         self._lifecycle.feed(state.Catalogued())
         self.changed()
 
@@ -444,34 +427,6 @@ class UpstreamActor:
 
     def _rejected(self, challenge: str) -> None:
         self._lifecycle.feed(state.Unauthorized(challenge))
-
-    def _lists_changed(self) -> None:
-        self._lists.changed()
-
-    def _notify(self, frame: Frame) -> None:
-        epoch = self._lifecycle.epoch
-        self._tell_router(Notified(name=self._name, epoch=epoch, frame=frame))
-
-    def _call_ended(self, flight: Flight) -> None:
-        self._inbound.call_ended(flight)
-
-    def _patience_of(self, call: Call) -> float:
-        """Until when a call may wait for a connection (R137)."""
-        wish = self._config.wait_for_restart
-        if self._lifecycle.phase in _HOPELESS:
-            return call.received_at
-        if not self._lifecycle.state.served:
-            wish = max(wish, FIRST_GRACE)
-        return call.received_at + wish
-
-    def _unavailable(self) -> UpstreamUnavailable:
-        reason = self._lifecycle.state.reason
-        if self._lifecycle.phase is Phase.AWAITING_LOGIN:
-            return faults.login_needed(self._name, reason)
-        retry_at = self._lifecycle.retry_at
-        wait = None if retry_at is None else max(retry_at - trio.current_time(), 0.0)
-        shown = self._lifecycle.shown.value
-        return faults.unavailable(self._name, reason, state=shown, retry_after=wait)
 
     # --- time ---
 
@@ -516,54 +471,14 @@ class UpstreamActor:
         """After each handler: drained yet? And counters may have moved."""
         if self._lifecycle.phase is Phase.DRAINING and self._calls.idle:
             self._lifecycle.feed(state.CallsDone())
-        if self._counts() != self._published and not self._left.is_set():
+        if self._announcer.is_stale(self._counts()) and not self._left.is_set():
             self._alarms.no_later(Alarm.STATUS, trio.current_time() + STATUS_GAP)
 
-    def _counts(self) -> tuple[int, int, int]:
-        dropped = self._dropped + self._traffic.dropped + self._inbound.dropped
-        return self._calls.in_flight, self._calls.waiting, dropped
-
-    # --- publishing ---
-
-    def _publish_up(self) -> None:
-        self._tell_router(
-            UpstreamUp(
-                address=self._address,
-                epoch=self._lifecycle.epoch,
-                catalog=self._catalog,
-            )
-        )
-
-    def _tell_router(self, message: RouterMessage) -> None:
-        # a router that has just ended asks everybody again when it is back
-        with suppress(MailboxSealed):
-            self._to_router.offer(message, counted=False)
-
-    def _status(self) -> UpstreamStatus:
-        life, catalog = self._lifecycle, self._catalog
-        in_flight, queued, dropped = self._counts()
-        return UpstreamStatus(
-            name=self._name,
-            state=life.shown.value,
-            phase=life.phase.value,
-            reason=life.state.reason,
-            since=life.state.since,
-            retry_at=life.retry_at,
-            transport=self._config.transport or "",
-            revision=catalog.revision,
-            server=server_label(catalog),
-            epoch=life.epoch,
-            restarts=life.restarts,
-            tools=len(catalog.tools),
-            prompts=len(catalog.prompts),
-            resources=len(catalog.resources),
-            templates=len(catalog.templates),
-            in_flight=in_flight,
-            queued=queued,
-            dropped=dropped,
-            last_error=life.last_error,
-            tags=self._config.tags,
-            tls_verified=self._config.verify_ssl,
+    def _counts(self) -> Counts:
+        return Counts(
+            in_flight=self._calls.in_flight,
+            queued=self._calls.waiting,
+            dropped=self._dropped + self._traffic.dropped + self._inbound.dropped,
         )
 
     def _end(self) -> None:
@@ -578,22 +493,8 @@ class UpstreamActor:
         self._traffic.close(self._lifecycle.state.reason)
         for message in left:
             if isinstance(message, Call):
-                message.reply.resolve(self._unavailable())
+                message.reply.resolve(self._admission.unavailable())
         self.close_link()
         self._alarms.clear_all()
-        self.publish_down()
+        self._announcer.down()
         self.changed()
-
-
-class _ServerInfo(msgspec.Struct):
-    name: str = ""
-    version: str = ""
-
-
-def server_label(catalog: Catalog) -> str:
-    """Name and version as the upstream gave them, shortened."""
-    try:
-        info = msgspec.json.decode(catalog.server_info, type=_ServerInfo)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    return f"{info.name} {info.version}".strip()[:100]

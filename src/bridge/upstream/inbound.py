@@ -64,6 +64,7 @@ class Inbound:
         self._address = address
         self._calls = calls
         self._traffic = traffic
+        traffic.ended = self.call_ended
         self._roots = roots_result(roots) if roots else None
         self._hooks = hooks
         self._alarms = alarms

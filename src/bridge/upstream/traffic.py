@@ -14,6 +14,7 @@ from bridge.errors import (
 )
 from bridge.protocol.frame import Frame, members
 from bridge.upstream import faults
+from bridge.upstream.admission import Admission
 from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.calls import (
     CallTable,
@@ -27,11 +28,14 @@ from bridge.upstream.news import ProgressGate, integer
 from bridge.wire.link import Outgoing
 
 
+def _nobody_asks(_flight: Flight) -> None:
+    """No question can belong to it yet."""
+
+
 class Traffic:
     """The data path of one upstream.
 
-    ``unavailable`` makes the error of the present state; ``patience`` says until when
-    a call may wait for a connection; ``ended`` is told each call that left a link.
+    ``ended`` is told each call that has left its link.
     """
 
     def __init__(
@@ -40,17 +44,14 @@ class Traffic:
         calls: CallTable,
         *,
         alarms: Alarms,
-        unavailable: Callable[[], BridgeError],
-        patience: Callable[[Call], float],
-        ended: Callable[[Flight], None],
+        admission: Admission,
     ) -> None:
         self._name = name
         self._calls = calls
         self._alarms = alarms
-        self._unavailable = unavailable
-        self._patience = patience
-        self._ended = ended
+        self._admission = admission
         self._connection: Connection | None = None
+        self.ended: Callable[[Flight], None] = _nobody_asks
         self.dropped = 0  # late, duplicate and foreign answers and progress
 
     @property
@@ -66,7 +67,7 @@ class Traffic:
     def submit(self, call: Call) -> None:
         """Launch a call, let it wait its turn, or refuse it at once."""
         if self._connection is None:
-            until = self._patience(call)
+            until = self._admission.until(call)
         else:
             until = call.received_at + self._calls.limits.idle
         if until <= trio.current_time():
@@ -151,7 +152,7 @@ class Traffic:
                 self._end(flight, fault)
             else:
                 again.append(flight.again(repeated=flight.repeated))
-                self._ended(flight)
+                self.ended(flight)
         self._calls.wait_again(again)
         self._keep_the_patient()
 
@@ -162,20 +163,24 @@ class Traffic:
             written = flight.written
             self._end(flight, faults.lost(self._name, reason, written=written))
         for pending in self._calls.take_waiting():
-            pending.call.reply.resolve(self._unavailable())
+            pending.call.reply.resolve(self._admission.unavailable())
 
     def _late(self) -> BridgeError:
         """Nothing ran: the upstream was not there, or it was too busy."""
         if self._connection is None:
-            return self._unavailable()
+            return self._admission.unavailable()
         return faults.overloaded(self._name, "no slot became free in time")
 
     def _keep_the_patient(self) -> None:
         now = trio.current_time()
         for pending in self._calls.take_waiting():
-            until = pending.until if pending.repeated else self._patience(pending.call)
+            until = (
+                pending.until
+                if pending.repeated
+                else self._admission.until(pending.call)
+            )
             if until <= now:
-                pending.call.reply.resolve(self._unavailable())
+                pending.call.reply.resolve(self._admission.unavailable())
                 continue
             pending.until = until
             self._calls.wait(pending)
@@ -212,19 +217,19 @@ class Traffic:
 
     def _repeat_later(self, flight: Flight) -> None:
         """The server did not know the session, so it did not run the request."""
-        self._ended(flight)
+        self.ended(flight)
         self._connection = None
         self._calls.wait_again([flight.again(repeated=True)])
         self._alarms.no_later(Alarm.SWEEP, flight.due)
 
     def _withdraw(self, flight: Flight, reason: str) -> None:
-        self._ended(flight)
+        self.ended(flight)
         if self._connection is not None:
             self._connection.withdraw(flight.upstream_id, reason)
 
     def _end(self, flight: Flight, outcome: Answered | BridgeError) -> None:
         flight.call.reply.resolve(outcome)
-        self._ended(flight)
+        self.ended(flight)
 
     def _advance(self, flight: Flight, gate: ProgressGate) -> None:
         params = gate.release(trio.current_time())
