@@ -84,6 +84,7 @@ def build_log(
     write: Callable[[bytes], None],
     clock: WallClock,
     redactor: Redactor,
+    strict: bool = False,
 ) -> Log:
     """The program's log. ``write`` gets whole lines and must not raise (`Outlet`)."""
     bound: Any = structlog.wrap_logger(
@@ -97,7 +98,7 @@ def build_log(
         wrapper_class=structlog.make_filtering_bound_logger(0),
         cache_logger_on_first_use=True,
     )
-    return Log(bound.bind(), level=level)
+    return Log(bound.bind(), level=level, strict=strict)
 
 
 class _Lines:

@@ -1,0 +1,67 @@
+"""The metrics text: what is counted, and that labels stay bounded."""
+
+import pytest
+
+from bridge.observe.metrics import Metrics
+
+
+def lines(metrics: Metrics) -> list[str]:
+    return metrics.text().decode().splitlines()
+
+
+def test_calls_are_counted_by_upstream_and_outcome_with_their_time() -> None:
+    metrics = Metrics()
+    metrics.call_finished("time", "ok", seconds=0.02)
+    metrics.call_finished("time", "ok", seconds=3)
+    metrics.call_finished("time", "timeout", seconds=60)
+    text = lines(metrics)
+    assert 'bridge_calls_total{outcome="ok",upstream="time"} 2.0' in text
+    assert 'bridge_calls_total{outcome="timeout",upstream="time"} 1.0' in text
+    assert 'bridge_call_seconds_bucket{le="0.025",upstream="time"} 1.0' in text
+    assert 'bridge_call_seconds_count{upstream="time"} 3.0' in text
+
+
+@pytest.mark.parametrize(("up", "value"), [(True, "1.0"), (False, "0.0")])
+def test_an_upstream_is_up_or_down(up: bool, value: str) -> None:  # noqa: FBT001 - a case
+    metrics = Metrics()
+    metrics.upstream_up("time", up=up)
+    assert f'bridge_upstream_up{{upstream="time"}} {value}' in lines(metrics)
+
+
+def test_restarts_and_refusals_are_counted() -> None:
+    metrics = Metrics()
+    metrics.restarted("time")
+    metrics.refused("guard.token_invalid")
+    metrics.refused("guard.token_invalid")
+    text = lines(metrics)
+    assert 'bridge_restarts_total{child="time"} 1.0' in text
+    assert 'bridge_guard_refusals_total{code="guard.token_invalid"} 2.0' in text
+
+
+def test_sessions_and_lost_lines_are_asked_for_when_the_text_is_written() -> None:
+    metrics = Metrics()
+    open_sessions = ["a"]
+    metrics.watch_sessions(lambda: len(open_sessions))
+    metrics.watch_dropped_lines(lambda: 7)
+    open_sessions.append("b")
+    text = lines(metrics)
+    assert "bridge_sessions 2.0" in text
+    assert "bridge_log_lines_dropped 7.0" in text
+
+
+def test_a_removed_upstream_leaves_no_label_behind() -> None:
+    metrics = Metrics()
+    for name in ("gone", "stays"):
+        metrics.call_finished(name, "ok", seconds=1)
+        metrics.upstream_up(name, up=True)
+        metrics.restarted(name)
+    metrics.forget("gone")
+    metrics.forget("never seen")
+    assert not [line for line in lines(metrics) if '"gone"' in line]
+    assert [line for line in lines(metrics) if '"stays"' in line]
+
+
+def test_two_bridges_in_one_process_count_apart() -> None:
+    first, second = Metrics(), Metrics()
+    first.restarted("time")
+    assert not [line for line in lines(second) if '"time"' in line]
