@@ -1,10 +1,11 @@
 """The gate: no bad token is accepted, every good one is."""
 
 import pytest
+
 from bridge.identity.refusal import TokenRefused
 from bridge.identity.verifier import verify
-
-from kit.bad_tokens import EC, RSA, BadToken, bad_tokens, good_tokens
+from kit.bad_token import EC, RSA, BadToken
+from kit.bad_tokens import bad_tokens, good_tokens
 from kit.issuer import ISSUER, NOW, policy, snapshot
 
 BAD = bad_tokens()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from bridge.errors import ProtocolError
 from bridge.identity.discovery import (
     Metadata,
@@ -11,7 +12,6 @@ from bridge.identity.discovery import (
     read_metadata,
 )
 from bridge.identity.keyset import MAX_DOCUMENT
-
 from kit.issuer import ISSUER
 
 LOCAL = "http://localhost:8080/realms/a"

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+
 from bridge.errors import ProtocolError
 from bridge.identity.keyset import MAX_DOCUMENT, MAX_KEYS, read_key_set
-
 from kit.issuer import OMIT, key_set, make_key, segment
 
 RSA = make_key("rsa-1")

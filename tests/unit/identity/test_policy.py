@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+
 from bridge.config.model import AuthConfig
 from bridge.errors import ConfigError
 from bridge.identity.address import is_fetchable, is_loopback, is_on_loopback
 from bridge.identity.policy import TokenPolicy
-
 from kit.issuer import AUDIENCE, ISSUER, auth_config, policy
 
 

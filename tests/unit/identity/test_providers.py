@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
+
 from bridge.contract.principal import Principal
 from bridge.identity.claims import Verified
 from bridge.identity.discovery import metadata_urls, read_metadata
 from bridge.identity.keyset import KeySnapshot, read_key_set
 from bridge.identity.refusal import Reason, TokenRefused
 from bridge.identity.verifier import verify
-
 from kit.issuer import NOW, OMIT, SigningKey, key_set, make_key, mint, policy, without
 
 TENANT = "11111111-2222-3333-4444-555555555555"

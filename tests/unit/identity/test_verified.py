@@ -1,10 +1,10 @@
 """Remembered verdicts: no longer than the token, the keys, and a minute."""
 
 import pytest
+
 from bridge.identity.claims import Verified
 from bridge.identity.verified import MAX_AGE, VerifiedTokens
 from bridge.identity.verifier import verify
-
 from kit.issuer import NOW, claims, make_key, mint, policy, snapshot
 
 KEY = make_key("rsa-1")

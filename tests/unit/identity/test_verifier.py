@@ -2,12 +2,12 @@
 
 import msgspec
 import pytest
+
 from bridge.contract.principal import Principal
 from bridge.errors import ScopeInsufficient
 from bridge.identity.keyset import KeySnapshot
 from bridge.identity.refusal import Reason, TokenRefused, UnknownKey
 from bridge.identity.verifier import verify
-
 from kit.issuer import (
     ISSUER,
     NOW,

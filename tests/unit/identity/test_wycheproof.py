@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bridge.errors import ProtocolError
 from bridge.identity.keyset import KeySnapshot, read_key_set
 from bridge.identity.policy import SUPPORTED
 from bridge.identity.refusal import TokenRefused
 from bridge.identity.strict import decode_base64url
 from bridge.identity.verifier import verify_signature
-
 from kit.issuer import policy
 
 FILE = Path(__file__).parent / "data" / "wycheproof_jws.json"
