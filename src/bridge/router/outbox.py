@@ -50,7 +50,9 @@ class Outbox:
         self.reason = ""
         self.dropped = 0
 
-    def __len__(self) -> int:
+    @property
+    def queued(self) -> int:
+        """How many items wait for the reader."""
         return len(self._slots)
 
     @property
