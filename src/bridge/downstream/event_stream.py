@@ -91,6 +91,7 @@ class EventStream:
             return first
         item = None if self._over else await self._next()
         if self._over and item is None:
+            await self.aclose()  # before the client can see the end
             raise StopAsyncIteration
         return COMMENT if item is None else self._joined(item)
 
