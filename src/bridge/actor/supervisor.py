@@ -163,8 +163,10 @@ class Supervisor:
             self._patience.cancel()
         self._stop_asked = True
         self._begin_stop(within)
-        if self._nursery is not None:
-            await self._over.wait()
+        if self._nursery is None:
+            self._children.clear()  # none has run, so none has to end
+            return
+        await self._over.wait()
 
     def _begin_stop(self, within: float | None) -> None:
         patience = self._stop_within if within is None else within

@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bridge.actor.child import ChildSpec, ChildState
+from bridge.actor.child import ChildContext, ChildSpec, ChildState
 from bridge.actor.restart import RestartPolicy, RestartType
 from bridge.actor.supervisor import Supervisor
 from bridge.errors import LinkLost
@@ -151,8 +151,8 @@ async def test_a_cleanup_that_fails_under_cancellation_is_no_crash(
 async def test_a_failure_on_the_way_to_a_polite_stop_is_no_crash(
     autojump_clock: MockClock, supervisor: Supervisor, journal: Journal
 ) -> None:
-    async def trips(context: object) -> None:
-        await Polite()(context)  # type: ignore[arg-type]
+    async def trips(context: ChildContext) -> None:
+        await Polite()(context)
         raise LinkLost("tripped")
 
     supervisor.add(ChildSpec(id="clumsy", start=trips))
