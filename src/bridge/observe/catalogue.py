@@ -90,6 +90,9 @@ UPSTREAM_PROBE_FAILED = Event(
 UPSTREAM_REQUEST_FAILED = Event(  # one of the bridge's own, such as a subscription
     "upstream.request_failed", "debug", ("method", "error")
 )
+UPSTREAM_POST_FAILED = Event(  # a notification or an answer did not arrive
+    "upstream.post_failed", "warning", ("error",)
+)
 TLS_VERIFICATION_DISABLED = Event(
     "tls.verification_disabled",
     "warning",

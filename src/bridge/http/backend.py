@@ -1,0 +1,113 @@
+"""httpcore's view of the Network port: trio streams, TLS, and whether one has ended."""
+
+# ruff: noqa: ASYNC109, PLR0917 - the signatures are httpcore's
+import ssl
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from math import inf
+from typing import Any
+
+import httpcore
+import trio
+
+from bridge.ports import Network
+
+
+@contextmanager
+def _mapped(
+    timeout: float | None,
+    *,
+    late: type[Exception],
+    broken: type[Exception],
+) -> Generator[None, None, None]:
+    """A deadline, and httpcore's own exceptions for what trio raises."""
+    try:
+        with trio.fail_after(inf if timeout is None else timeout):
+            yield
+    except trio.TooSlowError as error:
+        raise late("timed out") from error
+    except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
+        # trio wraps what TLS has to say; the reason is the cause.
+        raise broken(str(error.__cause__ or error)) from error
+
+
+class PortStream(httpcore.AsyncNetworkStream):
+    """A trio stream, as httpcore wants it."""
+
+    def __init__(
+        self, stream: trio.abc.Stream, *, under_tls: trio.abc.Stream | None = None
+    ) -> None:
+        self._stream = stream
+        self._under_tls = under_tls
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _mapped(timeout, late=httpcore.ReadTimeout, broken=httpcore.ReadError):
+            return bytes(await self._stream.receive_some(max_bytes))
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        with _mapped(timeout, late=httpcore.WriteTimeout, broken=httpcore.WriteError):
+            await self._stream.send_all(buffer)
+
+    async def aclose(self) -> None:
+        # Not the polite end: httpcore shields this, and a TLS farewell may hang.
+        await trio.aclose_forcefully(self._stream)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        stream = trio.SSLStream(
+            self._stream,
+            ssl_context,
+            server_hostname=server_hostname,
+            https_compatible=True,
+        )
+        try:
+            with _mapped(
+                timeout, late=httpcore.ConnectTimeout, broken=httpcore.ConnectError
+            ):
+                await stream.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        return PortStream(stream, under_tls=self._stream)
+
+    def get_extra_info(self, info: str) -> Any:
+        """httpcore asks for the TLS state (ALPN) and whether an idle stream ended."""
+        match info:
+            case "ssl_object" if self._under_tls is not None:
+                return self._stream  # answers selected_alpn_protocol() itself
+            case "is_readable":
+                return self._is_readable()
+            case _:
+                return None
+
+    def _is_readable(self) -> bool:
+        sock = getattr(self._under_tls or self._stream, "socket", None)
+        readable = getattr(sock, "is_readable", None)
+        return bool(readable()) if readable is not None else False
+
+
+class PortBackend(httpcore.AsyncNetworkBackend):
+    """Opens connections through the Network port."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - never asked for
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - never asked for
+    ) -> httpcore.AsyncNetworkStream:
+        with _mapped(
+            timeout, late=httpcore.ConnectTimeout, broken=httpcore.ConnectError
+        ):
+            return PortStream(await self._network.connect(host, port))
+
+    async def sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds)

@@ -1,0 +1,133 @@
+"""One HTTP client: one connection, one exchange at a time."""
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+
+from bridge.errors import FrameTooLarge, LinkError
+from bridge.http.transport import PortTransport
+from bridge.ports import Network
+
+#: Reads wait as long as their caller's own deadline says.
+_TIMEOUT = httpx.Timeout(connect=10, write=30, pool=5, read=None)
+_REDIRECTS = 3
+#: 301 and 302 turn a POST into a GET, 303 everything: only a GET may follow them.
+_SAME_METHOD = frozenset({307, 308})
+_FOR_GET = frozenset({301, 302, 303, 307, 308})
+
+Headers = Mapping[str, str]
+
+
+class HttpClient:
+    """Exchanges over one connection. Errors come as `LinkError`."""
+
+    def __init__(
+        self, network: Network, *, context: ssl.SSLContext, user_agent: str
+    ) -> None:
+        self._client = httpx.AsyncClient(
+            transport=PortTransport(network, context),
+            headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            timeout=_TIMEOUT,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    @asynccontextmanager
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes | AsyncIterable[bytes] | None = None,
+    ) -> AsyncGenerator[httpx.Response, None]:
+        """One request; the response with its body unread, closed on exit.
+
+        Redirects are followed within the same origin and with the same method, a few
+        of them; any other is the caller's answer. An unread body closes the connection.
+        Raises `LinkError`: `ConnectFailed` when nothing was sent.
+        """
+        response = await self._send(method, url, headers=headers, content=content)
+        for _ in range(_REDIRECTS):
+            target = _redirect(response)
+            if target is None:
+                break
+            await response.aclose()
+            response = await self._send(
+                method, target, headers=headers, content=content
+            )
+        try:
+            _check_encoding(response)
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes | AsyncIterable[bytes] | None,
+    ) -> httpx.Response:
+        try:
+            request = self._client.build_request(
+                method, url, headers=dict(headers), content=content
+            )
+            return await self._client.send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            # ValueError: a header that is no header (a control character)
+            raise LinkError(
+                f"no request can be made of this address or these headers"
+                f" ({type(error).__name__})"
+            ) from error
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def _redirect(response: httpx.Response) -> str | None:
+    """Where to go next; None when this response is the answer."""
+    method = response.request.method
+    if response.status_code not in (_FOR_GET if method == "GET" else _SAME_METHOD):
+        return None
+    location = response.headers.get("location", "")
+    return resolve(str(response.request.url), location) if location else None
+
+
+def resolve(base: str, reference: str) -> str | None:
+    """The address ``reference`` names, if it is of the same origin as ``base``.
+
+    None for another scheme, host or port: no token may go there (C23, C24).
+    """
+    try:
+        start = httpx.URL(base)
+        target = start.join(reference)
+    except httpx.InvalidURL:
+        return None
+    return str(target) if _origin(target) == _origin(start) else None
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    default = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, url.port or default
+
+
+def _check_encoding(response: httpx.Response) -> None:
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise LinkError("the answer is compressed, which was not asked for")
+
+
+async def read_body(response: httpx.Response, *, limit: int) -> bytes:
+    """The whole body. Raises `FrameTooLarge` as soon as it passes ``limit`` bytes."""
+    body = bytearray()
+    async for part in response.aiter_raw():
+        if len(body) + len(part) > limit:
+            raise FrameTooLarge(f"the answer is larger than {limit} bytes")
+        body += part
+    return bytes(body)
