@@ -70,7 +70,7 @@ bench: $(STAMP) ## benchmarks, results as JSON
 		$(BIN)/python $$file || exit 1; done
 
 docs: $(STAMP) ## regenerate the generated pages, check links
-	$(BIN)/python docs/generate.py
+	$(BIN)/python tests/generate_docs.py
 
 run: $(STAMP) ## a demonstration: issuer, two upstreams and the bridge in front
 	$(BIN)/bridge demo

@@ -1,0 +1,127 @@
+"""The pages of ``docs/`` that are generated from the code."""
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bridge.errors import BridgeError
+from bridge.observe.catalogue import Event, all_events
+from kit.imports import modules
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+
+_EVENTS = """# Events
+
+Every line of the log is one event of this list: its time, level and name, then fields.
+Names and fields are part of the public interface and stay stable across releases.
+`upstream`, `epoch`, `session`, `call_id`, `child` and `subject` may stand on any event.
+Secrets are removed before a line is written; queries of addresses are not shown.
+
+This page is generated from `bridge/observe/catalogue.py` by `make docs`.
+"""
+
+_ERRORS = """# Errors
+
+Each error has a stable code. It stands in the log, in the status and, for the errors
+a client meets, as `reason` in the `data` of the JSON-RPC error. *Again* says whether the same
+request may succeed later without anybody changing anything.
+
+This page is generated from the error classes by `make docs`.
+"""
+
+ADVICE: Mapping[str, str] = {
+    "internal": "A fault of the bridge itself: report it with the log around it.",
+    "config.invalid": "Read the listed paths and hints; `bridge check` shows them all.",
+    "protocol.invalid": "Look at what the peer sent; it does not speak MCP.",
+    "protocol.frame_invalid": "Send one JSON-RPC message in UTF-8.",
+    "protocol.frame_too_large": "Send less, or raise the limit of that direction.",
+    "protocol.revision_unsupported": "Update the older side; the log names both.",
+    "link.failed": "Wait: the upstream is connected again by itself.",
+    "link.connect_failed": "Check address, command and network of the upstream.",
+    "link.lost": "Wait for the reconnection; look at the upstream's own log.",
+    "link.busy": "Send fewer calls at once to this upstream.",
+    "link.timeout": "Check whether the upstream hangs; raise `timeout` if it is slow.",
+    "link.session_lost": "None: the bridge opens a new session by itself.",
+    "link.request_refused": "Look at the HTTP status in the sentence.",
+    "link.unauthorized": "Give the upstream credentials: `authentication` or `oauth`.",
+    "link.forbidden": "Ask for the scope or right the upstream names.",
+    "routing.failed": "Look at the log of this call.",
+    "routing.unknown_name": "List again: the name is gone, or not for this token.",
+    "routing.upstream_unavailable": "Try again later; `bridge status` says why.",
+    "routing.login_needed": "The operator logs in: `bridge oauth login <server>`.",
+    "routing.upstream_lost": "Repeat only if the tool may run twice.",
+    "routing.overloaded": "Slow down, or raise the limit of this upstream.",
+    "routing.call_timeout": "Repeat only if the tool may run twice; see `timeout`.",
+    "routing.name_conflict": "Give one of them a namespace or another policy.",
+    "guard.refused": "Look at the more exact code in the log.",
+    "guard.token_missing": "Send `Authorization: Bearer <token>`.",
+    "guard.token_invalid": "Get a new token from the issuer, for this audience.",
+    "guard.scope_insufficient": "Get a token with the scopes of the challenge.",
+    "guard.keys_unavailable": "Wait; check that the issuer can be reached.",
+    "guard.origin_refused": "Configure the public address or the allowed origins.",
+    "storage.failed": "Check the token folder: owner, mode, free space.",
+}
+
+
+def generated() -> dict[Path, str]:
+    """Every generated page with its text."""
+    return {DOCS / "events.md": events_page(), DOCS / "errors.md": errors_page()}
+
+
+def events_page() -> str:
+    rooms: dict[str, list[Event]] = {}
+    for event in all_events():
+        rooms.setdefault(event.name.partition(".")[0], []).append(event)
+    parts = [_EVENTS]
+    for room, events in rooms.items():
+        parts.append(f"\n## {room}\n\n| event | level | fields |\n|---|---|---|\n")
+        parts += [_event_row(event) for event in events]
+        parts += [f"\n`{e.name}` says: {e.message}\n" for e in events if e.message]
+    return "".join(parts)
+
+
+def errors_page() -> str:
+    rows = [
+        f"| `{kind.code}` | {_meaning(kind)} | {'yes' if kind.retryable else 'no'} "
+        f"| {ADVICE[kind.code]} |\n"
+        for kind in error_kinds()
+    ]
+    return (
+        f"{_ERRORS}\n| code | meaning | again | what to do |\n|---|---|---|---|\n"
+        + ("".join(rows))
+    )
+
+
+def error_kinds() -> list[type[BridgeError]]:
+    """Every error class of the program that has a code of its own."""
+    for name in modules():
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    kinds = [kind for kind in _family(BridgeError) if "code" in vars(kind)]
+    return sorted(kinds, key=lambda kind: kind.code.partition(".")[0])
+
+
+def _family(kind: type[BridgeError]) -> Iterator[type[BridgeError]]:
+    if kind.__module__.startswith("bridge."):
+        yield kind
+    for child in kind.__subclasses__():
+        yield from _family(child)
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    """The relative links of ``page`` that lead nowhere."""
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if "://" not in target and not (page.parent / target).exists():
+            yield f"{page.name}: {target}"
+
+
+def _event_row(event: Event) -> str:
+    fields = ", ".join(f"`{name}`" for name in event.fields)
+    return f"| `{event.name}` | {event.level} | {fields} |\n"
+
+
+def _meaning(kind: type[BridgeError]) -> str:
+    first = (kind.__doc__ or "").strip().partition("\n\n")[0].replace("\n", " ")
+    return re.sub(r"\s+", " ", first).replace("``", "`").partition(". ")[0].rstrip(".")
