@@ -61,11 +61,12 @@ def _unauthorized(
 
 
 def _challenge(status: int, fields: dict[str, str]) -> Response:
-    parts = [f'{name}="{_quoted(value)}"' for name, value in fields.items() if value]
+    quoted = ((name, _quoted(value)) for name, value in fields.items())
+    parts = [f'{name}="{value}"' for name, value in quoted if value]
     return _refuse(
         status,
         fields.get("error", "unauthorized"),
-        ("www-authenticate", f"Bearer {', '.join(parts)}"),
+        ("www-authenticate", f"Bearer {', '.join(parts)}".strip()),
     )
 
 

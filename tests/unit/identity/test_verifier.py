@@ -2,9 +2,12 @@
 
 import msgspec
 import pytest
+from joserfc.errors import DecodeError
+from joserfc.jws import JWSRegistry
 
 from bridge.contract.principal import Principal
 from bridge.errors import ScopeInsufficient
+from bridge.identity.compact import read_compact
 from bridge.identity.keyset import KeySnapshot
 from bridge.identity.refusal import Reason, TokenRefused, UnknownKey
 from bridge.identity.verifier import verify
@@ -233,3 +236,20 @@ def test_a_symmetric_key_in_the_set_is_no_key() -> None:
     good = snapshot(RSA)
     token = f"{segment({'alg': 'HS256', 'kid': 'rsa-1'})}.{segment(claims())}.AAAA"
     assert refused(token, good) is Reason.ALGORITHM
+
+
+@pytest.mark.requirement("A12")
+@pytest.mark.parametrize("error", [ValueError("x"), DecodeError("x")])
+def test_trouble_inside_the_cryptography_is_a_bad_signature(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> bool:
+        raise error
+
+    monkeypatch.setattr(JWSRegistry.algorithms["RS256"], "verify", fail)
+    assert refused(mint(RSA), snapshot(RSA)) is Reason.SIGNATURE
+
+
+def test_an_unverified_token_does_not_print_its_payload() -> None:
+    compact = read_compact(mint(RSA), policy())
+    assert repr(compact) == "CompactToken(algorithm='RS256')"

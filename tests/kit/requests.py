@@ -1,0 +1,30 @@
+"""Requests as handlers see them, without a server."""
+
+import trio
+
+from bridge.downstream.message import Request
+
+
+def make_request(
+    path: str = "/mcp",
+    *headers: tuple[str, str],
+    query: str = "",
+    scheme: str = "http",
+    method: str = "GET",
+) -> Request:
+    """A request without a body from a client that stays."""
+
+    async def body() -> bytes:
+        await trio.lowlevel.checkpoint()
+        return b""
+
+    return Request(
+        method=method,
+        path=path,
+        query=query,
+        headers=headers,
+        peer="192.0.2.1",
+        scheme=scheme,
+        body=body,
+        disconnected=trio.sleep_forever,
+    )
