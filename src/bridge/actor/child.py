@@ -26,10 +26,6 @@ class ChildContext:
         self._is_started = False
         self._settled = trio.Event()
 
-    @property
-    def is_started(self) -> bool:
-        return self._is_started
-
     def started(self) -> None:
         """Say that whoever comes next in the start order may begin. Not required.
 

@@ -59,7 +59,6 @@ async def test_who_waits_for_a_start_wakes_when_it_was_said(
     assert trio.current_time() == 3.0
 
 
-@pytest.mark.requirement("R140")
 async def test_a_removed_child_stops_and_frees_its_name_and_others_stay(
     autojump_clock: MockClock, supervisor: Supervisor
 ) -> None:
