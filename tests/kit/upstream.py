@@ -370,6 +370,26 @@ class Bench:
         await self.reach("ready")
         await settle()
 
+    def abandoned(self) -> Outcome:
+        """Offer a call whose asker goes away before it is sent."""
+        outcome = Outcome()
+        reply = Reply[CallEvent, CallOutcome](outcome)
+        self._offer(Frame(method="tools/call", params=raw(_ECHO)), reply)
+        reply.abandon()
+        return outcome
+
+    def _offer(self, frame: Frame, reply: Reply[CallEvent, CallOutcome]) -> None:
+        self.mailbox.offer(
+            Call(
+                call_id=next(self._call_ids),
+                frame=frame,
+                reply=reply,
+                principal=ANONYMOUS,
+                session_id="s1",
+                received_at=trio.current_time(),
+            )
+        )
+
     def call(
         self,
         method: str = "tools/call",

@@ -388,6 +388,7 @@ class UpstreamActor:
 
     def finish_calls(self) -> None:
         self._alarms.set(Alarm.DRAIN, self._drain_by)
+        self._traffic.take_no_more()
         if not self._traffic.is_open:
             self._traffic.interrupt(self._lifecycle.state.reason)
 

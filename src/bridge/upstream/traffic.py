@@ -51,6 +51,7 @@ class Traffic:
         self._alarms = alarms
         self._admission = admission
         self._connection: Connection | None = None
+        self._taking = True
         self.ended: Callable[[Flight], None] = _nobody_asks
         self.dropped = 0  # late, duplicate and foreign answers and progress
 
@@ -64,13 +65,18 @@ class Traffic:
         self._connection = connection
         self._pump()
 
+    def take_no_more(self) -> None:
+        """Refuse calls from now on; those accepted go on."""
+        self._taking = False
+
     def submit(self, call: Call) -> None:
         """Launch a call, let it wait its turn, or refuse it at once."""
-        if self._connection is None:
-            until = self._admission.until(call)
-        else:
+        until = self._admission.until(call)
+        if self._connection is not None:
             until = call.received_at + self._calls.limits.idle
-        if until <= trio.current_time():
+        if not self._taking:
+            call.reply.resolve(self._admission.unavailable())
+        elif until <= trio.current_time():
             call.reply.resolve(self._late())
         elif self._calls.full:
             call.reply.resolve(faults.overloaded(self._name, "too many calls wait"))
