@@ -16,6 +16,7 @@ from interop.rig.curl import LIST, Curl, call, curl_stream
 from interop.rig.event_stream import bare_client
 from interop.rig.identity import IdentityProvider
 from interop.rig.inspector import Inspector
+from interop.rig.person import sign_in
 from interop.rig.places import scripted_server
 from interop.rig.process import is_alive
 from interop.rig.sdk import sdk_client, text_of, tool_names
@@ -44,6 +45,75 @@ def test_the_provider_signs_tokens_its_keys_verify(
     assert decoded.claims["aud"] == "bridge"
     assert decoded.claims["sub"] == "bob"
     assert decoded.claims["exp"] - decoded.claims["iat"] == 60
+
+
+# RFC 7636, appendix B
+_VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+_CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+_BACK = "http://127.0.0.1:8090/oauth/callback"
+
+
+def _authorization_url(issuer: str, client: str, **more: str) -> str:
+    query = {
+        "client_id": client,
+        "redirect_uri": _BACK,
+        "response_type": "code",
+        "scope": "mcp offline_access",
+        "resource": "urn:resource:bridge:RS256:60",
+        "state": "s1",
+        **more,
+    }
+    return str(httpx.URL(f"{issuer}/auth", params=query))
+
+
+def _register(issuer: str) -> str:
+    wanted = {
+        "redirect_uris": [_BACK],
+        "application_type": "native",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "none",
+    }
+    registered = httpx.post(f"{issuer}/reg", json=wanted).raise_for_status()
+    return str(registered.json()["client_id"])
+
+
+def test_the_provider_logs_a_person_in_and_rotates_refresh_tokens(
+    identity_provider: IdentityProvider,
+) -> None:
+    issuer = identity_provider.issuer
+    client = _register(issuer)
+    proof = {"code_challenge": _CHALLENGE, "code_challenge_method": "S256"}
+    back = sign_in(_authorization_url(issuer, client, prompt="consent", **proof))
+    assert (back.params["state"], back.params["iss"]) == ("s1", issuer)
+
+    exchange = {
+        "grant_type": "authorization_code",
+        "code": back.params["code"],
+        "redirect_uri": _BACK,
+        "code_verifier": _VERIFIER,
+        "client_id": client,
+    }
+    first = httpx.post(f"{issuer}/token", data=exchange).raise_for_status().json()
+    refresh = {
+        "grant_type": "refresh_token",
+        "refresh_token": first["refresh_token"],
+        "client_id": client,
+    }
+    second = httpx.post(f"{issuer}/token", data=refresh).raise_for_status().json()
+    replayed = httpx.post(f"{issuer}/token", data=refresh)
+
+    assert second["refresh_token"] != first["refresh_token"]
+    assert replayed.json()["error"] == "invalid_grant"
+
+
+def test_the_provider_refuses_a_log_in_without_proof_key(
+    identity_provider: IdentityProvider,
+) -> None:
+    issuer = identity_provider.issuer
+    back = sign_in(_authorization_url(issuer, _register(issuer)))
+
+    assert back.params["error"] == "invalid_request"
+    assert "PKCE" in back.params["error_description"]
 
 
 @pytest.mark.parametrize("upstream", ["sse_upstream", "http_upstream"])
