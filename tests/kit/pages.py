@@ -25,8 +25,8 @@ This page is generated from `bridge/observe/catalogue.py` by `make docs`.
 _ERRORS = """# Errors
 
 Each error has a stable code. It stands in the log, in the status and, for the errors
-a client meets, as `reason` in the `data` of the JSON-RPC error. *Again* says whether the same
-request may succeed later without anybody changing anything.
+a client meets, as `reason` in the `data` of the JSON-RPC error. *Again* says whether
+the same request may succeed later without anybody changing anything.
 
 This page is generated from the error classes by `make docs`.
 """
@@ -34,10 +34,12 @@ This page is generated from the error classes by `make docs`.
 ADVICE: Mapping[str, str] = {
     "internal": "A fault of the bridge itself: report it with the log around it.",
     "config.invalid": "Read the listed paths and hints; `bridge check` shows them all.",
+    "config.substitution_failed": "Run the command by hand; look at its exit status.",
     "protocol.invalid": "Look at what the peer sent; it does not speak MCP.",
     "protocol.frame_invalid": "Send one JSON-RPC message in UTF-8.",
     "protocol.frame_too_large": "Send less, or raise the limit of that direction.",
     "protocol.revision_unsupported": "Update the older side; the log names both.",
+    "protocol.method_unknown": "Use a method of the agreed revision.",
     "link.failed": "Wait: the upstream is connected again by itself.",
     "link.connect_failed": "Check address, command and network of the upstream.",
     "link.lost": "Wait for the reconnection; look at the upstream's own log.",
@@ -55,11 +57,15 @@ ADVICE: Mapping[str, str] = {
     "routing.overloaded": "Slow down, or raise the limit of this upstream.",
     "routing.call_timeout": "Repeat only if the tool may run twice; see `timeout`.",
     "routing.name_conflict": "Give one of them a namespace or another policy.",
+    "routing.session_busy": "Wait for answers before sending more on this session.",
+    "routing.bridge_stopping": "Connect again once the bridge has been restarted.",
     "guard.refused": "Look at the more exact code in the log.",
     "guard.token_missing": "Send `Authorization: Bearer <token>`.",
     "guard.token_invalid": "Get a new token from the issuer, for this audience.",
     "guard.scope_insufficient": "Get a token with the scopes of the challenge.",
     "guard.keys_unavailable": "Wait; check that the issuer can be reached.",
+    "guard.host_invalid": "Send one Host header that is a host, with a port or not.",
+    "guard.host_refused": "Configure the public address the proxy forwards.",
     "guard.origin_refused": "Configure the public address or the allowed origins.",
     "storage.failed": "Check the token folder: owner, mode, free space.",
 }
@@ -96,8 +102,8 @@ def errors_page() -> str:
 
 def error_kinds() -> list[type[BridgeError]]:
     """Every error class of the program that has a code of its own."""
-    for name in modules():
-        if not name.endswith("__main__"):
+    for name, path in modules().items():
+        if '    code = "' in path.read_text():
             importlib.import_module(name)
     kinds = [kind for kind in _family(BridgeError) if "code" in vars(kind)]
     return sorted(kinds, key=lambda kind: kind.code.partition(".")[0])
