@@ -134,7 +134,7 @@ class _ServerCheck:
     def remote(self) -> None:
         server = self._server
         if not server.url:
-            self._error(("url",), self._nothing_to_reach())
+            self._missing_url()
             return
         for key, given in (
             ("command", server.command),
@@ -153,11 +153,12 @@ class _ServerCheck:
         self._credentials(address)
         self._oauth(server.oauth, address)
 
-    def _nothing_to_reach(self) -> str:
+    def _missing_url(self) -> None:
         transport = self._server.transport
-        if transport is None:
-            return "missing; a server needs a url, or a command"
-        return f"missing; transport {transport} needs a url"
+        if transport is not None:
+            self._error(("url",), f"missing; transport {transport} needs a url")
+        elif not self._findings.is_faulty((*self._path, "command")):
+            self._error(("url",), "missing; a server needs a url, or a command")
 
     def _unverified(self) -> None:
         """R145: said for each server, at each start."""

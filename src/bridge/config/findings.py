@@ -40,6 +40,13 @@ class Findings:
         if path != spelled:
             self._written[path] = spelled
 
+    def spelled(self, path: Path) -> Path:
+        """The path as the file spells it."""
+        for length in range(len(path), 0, -1):
+            if written := self._written.get(path[:length]):
+                return (*written, *path[length:])
+        return path
+
     def came_from(self, path: Path, label: str) -> None:
         """The value was given elsewhere (a variable, an option), called ``label``."""
         self._labels[path] = label
@@ -55,6 +62,10 @@ class Findings:
         """The value as a message may show it."""
         return "the expanded value" if path in self._expanded else json.dumps(value)
 
+    def is_faulty(self, path: Path) -> bool:
+        """Whether an error of exactly this path is known."""
+        return path in self._faulty
+
     def error(self, path: Path, reason: str, hint: str = "") -> None:
         server = _server_of(path)
         self._add(path, reason, hint, server=server, fatal=server not in self._excused)
@@ -69,11 +80,11 @@ class Findings:
     def _add(
         self, path: Path, reason: str, hint: str, *, server: str | None, fatal: bool
     ) -> None:
-        if fatal and path in self._faulty:
+        if fatal and self.is_faulty(path):
             return
         self._faulty |= {path} if fatal else set()
         label = self._labels.get(path)
-        spelled = self._written.get(path, path)
+        spelled = self.spelled(path)
         self._problems.append(
             Problem(
                 label or render(spelled),

@@ -191,7 +191,7 @@ class _Loader:
         reader = self._reader(Commands() if disabled else commands, quiet=disabled)
         read = reader.section(UpstreamConfig, value, path)
         server = settle(msgspec.structs.replace(read, name=name))
-        if not disabled:
+        if isinstance(value, dict) and not disabled:
             check_server(server, path, self.findings)
         return server
 

@@ -65,7 +65,7 @@ class Reader:
 
     def section(self, kind: type[S], value: Json, path: Path) -> S:
         """The section at ``path``; what is wrong in it is found, and left out."""
-        place = Place(path=path, written=path)
+        place = Place(path=path, written=self._findings.spelled(path))
         found = self._section(kind, value, place)
         members = {} if isinstance(found, msgspec.UnsetType) else found
         return msgspec.convert(members, kind)
@@ -187,7 +187,7 @@ class Reader:
         if found := folded.get(value.strip().lower()):
             return found
         shown = self._findings.shown(place.path, value)
-        hint = suggestion(value, known) if shown.startswith('"') else ""
+        hint = suggestion(value, choices) if shown.startswith('"') else ""
         return self._refuse(
             place,
             f"{shown} is not known here",
