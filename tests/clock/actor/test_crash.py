@@ -1,3 +1,4 @@
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -200,7 +201,7 @@ async def test_a_fault_of_the_supervisor_itself_is_not_hidden(
 ) -> None:
     class Broken(RestartPolicy, frozen=True):
         @property
-        def type(self) -> RestartType:  # type: ignore[override]
+        def stable_after(self) -> float:  # type: ignore[override]
             raise LookupError("a bug in the supervisor")
 
     supervisor = Supervisor(log=journal.log, rng=Random(1))
@@ -209,3 +210,17 @@ async def test_a_fault_of_the_supervisor_itself_is_not_hidden(
     with pytest.raises(ExceptionGroup) as caught:
         await supervisor.run()
     assert isinstance(caught.value.exceptions[0], LookupError)
+
+
+async def test_a_child_that_swallows_its_cancellation_is_not_called_a_crash(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    async def swallows(_: ChildContext) -> None:
+        with suppress(trio.Cancelled):
+            await trio.sleep_forever()
+
+    with trio.move_on_after(5):
+        supervisor = Supervisor(log=journal.log, rng=Random(1))
+        supervisor.add(ChildSpec(id="rude", start=swallows))
+        await supervisor.run()
+    assert journal.entries == []
