@@ -316,6 +316,7 @@ class Bench:
         self.mailbox: Mailbox[UpstreamMessage] = Mailbox(bound=bound)
         self.router: Mailbox[RouterMessage] = Mailbox(bound=1024)
         self.statuses: list[UpstreamStatus] = []
+        self._changed = trio.Event()
         self.stopping = trio.Event()
         self.ended = trio.Event()
         self._call_ids = itertools.count(1)
@@ -325,7 +326,7 @@ class Bench:
             transport=self.transport,
             mailbox=self.mailbox,
             to_router=self.router,
-            publish=self.statuses.append,
+            publish=self._publish,
             epochs=itertools.count(1),
             rng=random.Random(seed),
             log=Log(structlog.get_logger()),
@@ -362,9 +363,14 @@ class Bench:
             self.ended.set()
 
     async def reach(self, phase: str) -> None:
-        """Wait, in virtual time, until a phase is shown."""
-        while not self.statuses or self.status.phase != phase:  # noqa: ASYNC110
-            await trio.sleep(0.01)
+        """Wait until a phase is shown."""
+        while not self.statuses or self.status.phase != phase:
+            await self._changed.wait()
+
+    def _publish(self, status: UpstreamStatus) -> None:
+        self.statuses.append(status)
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
 
     async def ready(self) -> None:
         await self.reach("ready")

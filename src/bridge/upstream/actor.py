@@ -172,7 +172,7 @@ class UpstreamActor:
             read=self._catalogued,
             failed=self._conversation_failed,
         )
-        self._wishes = Wishes(self._log)
+        self._wishes = Wishes(alarms=self._alarms, log=self._log)
         self._vitals = Vitals(
             health.plan_of(self._config),
             self._config.health_check,
@@ -431,7 +431,7 @@ class UpstreamActor:
 
     # --- time ---
 
-    def _ring(self, alarm: Alarm) -> None:  # noqa: C901 - one line per alarm
+    def _ring(self, alarm: Alarm) -> None:  # noqa: C901, PLR0912 - one line per alarm
         match alarm:
             case Alarm.PAUSE:
                 self._lifecycle.feed(state.Waited())
@@ -448,6 +448,8 @@ class UpstreamActor:
                 self._inbound.release()
             case Alarm.RELIST:
                 self._lists.ring()
+            case Alarm.WISHES:
+                self._wishes.ring()
             case Alarm.PROBE:
                 self._vitals.ring()
             case Alarm.DRAIN:

@@ -16,6 +16,7 @@ class Alarm(Enum):
     PROGRESS = "progress"  # progress held back by the rate limit
     NEWS = "news"  # notifications held back by the rate limit
     RELIST = "relist"  # the lists have changed
+    WISHES = "wishes"  # subscriptions a busy link did not take
     PROBE = "probe"  # health
     DRAIN = "drain"  # the calls' time is over
     STATUS = "status"  # counters have changed

@@ -6,20 +6,23 @@ Told to the upstream one request after the other, and again after each reconnect
 import trio
 from msgspec import Raw
 
-from bridge.errors import FrameInvalid, LinkError
+from bridge.errors import FrameInvalid, LinkBusy, LinkError
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol.dialogue import Ask, Told
 from bridge.protocol.frame import members
+from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.connection import Connection
 
 _PATIENCE = 30.0
+_AGAIN = 1.0  # after a busy link
 
 
 class Wishes:
     """Wanted and told; the difference is the next request."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, *, alarms: Alarms, log: Log) -> None:
+        self._alarms = alarms
         self._log = log
         self._wanted: frozenset[str] = frozenset()
         self._level: str | None = None
@@ -39,6 +42,11 @@ class Wishes:
     def close(self) -> None:
         """It is not ready any more."""
         self._connection = None
+        self._alarms.clear(Alarm.WISHES)
+
+    def ring(self) -> None:
+        """The alarm: the link may take more by now."""
+        self._go_on()
 
     def subscribe(self, uris: frozenset[str]) -> None:
         """The set of URIs anybody is subscribed to."""
@@ -62,10 +70,13 @@ class Wishes:
 
         def done(outcome: Told | LinkError) -> None:
             self._asking = False
+            if isinstance(outcome, LinkBusy):
+                # it was not sent, and the next one would not be either
+                self._unmark(ask)
+                self._alarms.set(Alarm.WISHES, trio.current_time() + _AGAIN)
+                return
             self._note(ask, outcome)
-            # not from within `ask`: a link that refuses at once must not recurse
-            if self._connection is connection and isinstance(outcome, Told):
-                self._go_on()
+            self._go_on()
 
         connection.ask(ask, due=due, done=done)
 
@@ -82,6 +93,16 @@ class Wishes:
             self._told.add(uri)
             return Ask("resources/subscribe", {"uri": uri})
         return None
+
+    def _unmark(self, ask: Ask) -> None:
+        """It was not told after all."""
+        match ask:
+            case Ask("resources/subscribe", {"uri": str() as uri}):
+                self._told.discard(uri)
+            case Ask("resources/unsubscribe", {"uri": str() as uri}):
+                self._told.add(uri)
+            case _:
+                self._told_level = None
 
     def _note(self, ask: Ask, outcome: Told | LinkError) -> None:
         """A refusal is not asked again: the next epoch is another chance."""

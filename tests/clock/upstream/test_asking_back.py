@@ -1,0 +1,349 @@
+"""Requests and notifications of the server: to the right client only (protocol 4.1)."""
+
+from typing import Any
+
+import pytest
+import trio
+from msgspec import UNSET, Raw
+from trio.testing import MockClock
+
+from bridge.contract.router import Notified
+from bridge.contract.upstream import Answer, Cancel, Notify, Question, Related
+from bridge.protocol.frame import Frame, notification, raw, request
+from kit.upstream import (
+    Bench,
+    Outcome,
+    decoded,
+    id_of,
+    logged,
+    params_of,
+    person,
+    quiet,
+    ready,
+    settle,
+)
+
+SAMPLE = "sampling/createMessage"
+
+
+def refusal(bench: Bench, index: int = -1) -> dict[str, Any]:
+    """The error of one of the bridge's answers to the server."""
+    error = bench.server.responses()[index].error
+    assert error is not UNSET
+    found: dict[str, Any] = decoded(error)
+    return found
+
+
+def asked(outcome: Outcome) -> Question:
+    (question,) = outcome.told(Question)
+    return question
+
+
+async def test_a_ping_of_the_server_is_answered_here(autojump_clock: MockClock) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.link.say(request("ping", id="p"))
+        await settle()
+        assert bench.server.responses() == [Frame(id="p", result=Raw(b"{}"))]
+
+
+async def test_an_unknown_request_of_the_server_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.link.say(request("tools/list", id=1))
+        await settle()
+        assert refusal(bench)["code"] == -32601
+
+
+@pytest.mark.requirement("R125", "C32")
+async def test_a_question_on_a_calls_own_stream_goes_to_that_calls_client(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, of_ada = bench.call(principal=person("ada"))
+        _, of_bob = bench.call(principal=person("bob"))
+        await settle()
+        related = id_of(bench.server.held[1][1])
+        bench.link.say(request(SAMPLE, {"x": 1}, id="q"), related=related)
+        await settle()
+        assert of_ada.events == []
+        question = asked(of_bob)
+        assert question.frame.params == raw({"x": 1})
+        assert question.address == bench.actor.address
+        bench.post(Answer(epoch=question.epoch, upstream_id="q", result=raw("hello")))
+        await settle()
+        assert bench.server.responses() == [Frame(id="q", result=raw("hello"))]
+
+
+@pytest.mark.requirement("C32")
+async def test_with_one_principal_only_a_question_is_certainly_theirs(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, oldest = bench.call(session="s1")
+        _, newer = bench.call(session="s2")
+        await settle()
+        bench.link.say(request("elicitation/create", {}, id=7))
+        await settle()
+        asked(oldest)
+        assert newer.events == []
+
+
+@pytest.mark.requirement("C32")
+async def test_a_question_is_refused_when_its_owner_is_not_certain(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        ada_id, _ = bench.call(principal=person("ada"))
+        _, of_bob = bench.call(principal=person("bob"))
+        await settle()
+        bench.post(Cancel(call_id=ada_id, reason="gone"))
+        await settle()
+        with logged() as lines:
+            bench.link.say(request(SAMPLE, {}, id=1))  # ada's, a moment too late
+            await settle()
+        assert of_bob.events == []
+        assert refusal(bench)["code"] == -32603
+        assert refusal(bench)["data"] == {"reason": "ambiguous_client"}
+        assert "upstream.question_refused" in [line["event"] for line in lines]
+
+
+async def test_a_question_without_any_call_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.link.say(request(SAMPLE, {}, id=1))
+        await settle()
+        assert refusal(bench)["data"] == {"reason": "ambiguous_client"}
+
+
+async def test_roots_come_from_the_configuration_when_it_has_them(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench(config=quiet(roots=("/srv/my data", "file:///x")))
+    async with ready(bench):
+        bench.link.say(request("roots/list", id=1))
+        await settle()
+        result = bench.server.responses()[0].result
+        assert result is not UNSET
+        assert decoded(result) == {
+            "roots": [{"uri": "file:///srv/my%20data"}, {"uri": "file:///x"}]
+        }
+
+
+async def test_roots_without_configuration_are_the_clients(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        bench.link.say(request("roots/list", id=1))
+        await settle()
+        asked(outcome)
+
+
+async def test_a_question_nobody_answers_is_refused_in_time(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench(config=quiet(timeout=1000.0))
+    async with ready(bench):
+        bench.call()
+        await settle()
+        bench.link.say(request(SAMPLE, {}, id=1))
+        await trio.sleep(301)
+        assert refusal(bench)["code"] == -32603
+        assert "in time" in refusal(bench)["message"]
+
+
+async def test_a_question_ends_with_the_call_it_belongs_to(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        bench.link.say(request(SAMPLE, {}, id=1))
+        await settle()
+        bench.server.answer_held()
+        await outcome.result()
+        await settle()
+        assert "over" in refusal(bench)["message"]
+        assert bench.actor.at_rest
+        bench.post(Answer(epoch=1, upstream_id=1, result=raw({})))
+        await settle()
+        assert len(bench.server.responses()) == 1
+
+
+async def test_an_answer_to_a_question_of_an_older_connection_is_dropped(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        bench.link.say(request(SAMPLE, {}, id=1))
+        await settle()
+        old = asked(outcome)
+        bench.link.fail()
+        await settle()
+        bench.post(Answer(epoch=old.epoch, upstream_id=1, result=raw({})))
+        await bench.ready()
+        bench.post(Answer(epoch=old.epoch, upstream_id=1, result=raw({})))
+        await trio.sleep(2)
+        assert bench.server.responses() == []
+        assert bench.status.dropped == 2
+
+
+@pytest.mark.requirement("C31")
+async def test_no_more_than_64_questions_are_open(autojump_clock: MockClock) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        for number in range(100):
+            bench.link.say(request(SAMPLE, {}, id=number))
+        bench.link.say(request("ping", id="p"))
+        await settle()
+        assert len(outcome.told(Question)) == 64
+        assert refusal(bench, 0)["data"] == {"reason": "too_many_questions"}
+        assert bench.server.responses()[-1].id == "p"
+
+
+async def test_a_question_id_in_use_is_refused(autojump_clock: MockClock) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        bench.link.say(request(SAMPLE, {}, id=1))
+        bench.link.say(request(SAMPLE, {}, id=1))
+        await settle()
+        asked(outcome)
+        assert refusal(bench)["code"] == -32600
+
+
+@pytest.mark.parametrize("key", [1, "one"])
+async def test_a_server_may_take_its_question_back(
+    autojump_clock: MockClock, key: int | str
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.call()
+        await settle()
+        bench.link.say(request(SAMPLE, {}, id=key))
+        for params in ({"requestId": key}, {"requestId": key}, {}, [1]):
+            bench.link.say(notification("notifications/cancelled", params))
+        await settle()
+        bench.post(Answer(epoch=1, upstream_id=key, result=raw({})))
+        await trio.sleep(2)
+        assert bench.server.responses() == []
+        assert bench.status.dropped == 4
+
+
+async def test_a_client_error_is_passed_to_the_server(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.call()
+        await settle()
+        bench.link.say(request(SAMPLE, {}, id=1))
+        await settle()
+        error = raw({"code": -1, "message": "user said no"})
+        bench.post(Answer(epoch=1, upstream_id=1, error=error))
+        await settle()
+        assert bench.server.responses() == [Frame(id=1, error=error)]
+
+
+@pytest.mark.requirement("R125")
+async def test_a_log_message_goes_to_its_call_else_to_the_router(
+    autojump_clock: MockClock,
+) -> None:
+    line = notification(
+        "notifications/message", {"level": "info", "logger": "x", "data": "hi"}
+    )
+    bench = Bench()
+    async with ready(bench):
+        with logged() as lines:
+            bench.link.say(line)
+            await settle()
+            bench.call(principal=person("ada"))
+            _, of_bob = bench.call(principal=person("bob"))
+            await settle()
+            bench.link.say(line)
+            bench.link.say(line, related=id_of(bench.server.held[1][1]))
+            await settle()
+        assert of_bob.told(Related) == [Related(frame=line)]
+        told = bench.told_router(Notified)
+        assert [message.frame for message in told] == [line, line]
+        shown = [entry for entry in lines if entry["event"] == "upstream.logged"]
+        assert len(shown) == 3
+        assert shown[0]["text"] == '"hi"'
+        assert shown[0]["severity"] == "info"
+
+
+@pytest.mark.requirement("C31")
+async def test_a_flood_of_log_messages_is_cut(autojump_clock: MockClock) -> None:
+    bench = Bench()
+    async with ready(bench):
+        for _ in range(1000):
+            bench.link.say(notification("notifications/message", [1]))
+        await trio.sleep(2)
+        assert len(bench.told_router(Notified)) <= 110
+        assert bench.status.dropped >= 890
+
+
+@pytest.mark.requirement("C31", "R125")
+async def test_updates_of_one_resource_are_coalesced(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.told_router(Notified)
+        for number in range(1000):
+            uri = {"uri": f"file:///{number % 3}"}
+            bench.link.say(notification("notifications/resources/updated", uri))
+        await trio.sleep(1)
+        frames = [message.frame for message in bench.told_router(Notified)]
+        assert len(frames) == 4  # the first at once, the others a moment later
+        assert {params_of(frame)["uri"] for frame in frames} == {
+            "file:///0",
+            "file:///1",
+            "file:///2",
+        }
+        assert bench.actor.at_rest
+
+
+async def test_notifications_nobody_knows_are_dropped_and_counted(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.link.say(notification("notifications/strange"))
+        await trio.sleep(2)
+        assert bench.status.dropped == 1
+        assert bench.told_router(Notified) == []
+
+
+async def test_a_notification_of_the_clients_is_passed_on_while_ready(
+    autojump_clock: MockClock,
+) -> None:
+    frame = notification("notifications/roots/list_changed")
+    bench = Bench()
+    async with ready(bench):
+        bench.post(Notify(frame=frame))
+        await settle()
+        bench.link.busy = True
+        bench.post(Notify(frame=frame))
+        await settle()
+        bench.link.fail()
+        await settle()
+        bench.post(Notify(frame=frame))
+        await settle()
+        assert bench.server.heard_of("notifications/roots/list_changed") == [frame]
