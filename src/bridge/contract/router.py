@@ -54,15 +54,18 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
 class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What configuration says about an upstream's place in the namespace.
 
-    A namespace of ``""`` keeps names unchanged.
+    A namespace of ``""`` keeps names unchanged. ``slug`` is the name as it stands in
+    addresses (R25).
     """
 
     name: str
+    slug: str = ""
     tool_namespace: str
     prompt_namespace: str
     resource_namespace: str
     priority: int = 100
     tags: frozenset[str] = frozenset()
+    stale_after: float = 900.0  # seconds an absent upstream stays listed
 
 
 class Reconfigured(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +75,6 @@ class Reconfigured(msgspec.Struct, frozen=True, kw_only=True):
     conflict_resolution: str = "namespace"
     separator: str = "__"
     aggregate: frozenset[str] = frozenset({"tools", "prompts", "resources"})
-    stale_after: float = 900.0
 
 
 class SubscriptionsChanged(msgspec.Struct, frozen=True, kw_only=True):

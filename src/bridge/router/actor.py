@@ -249,7 +249,11 @@ class RouterActor:
     def _stale_at(self, presence: Presence) -> float:
         if presence.down_since is None or presence.catalog is None:
             return inf
-        return presence.down_since + self._rules.stale_after
+        return presence.down_since + self._stale_after(presence.address.name)
+
+    def _stale_after(self, name: str) -> float:
+        policies = self._rules.policies
+        return next((p.stale_after for p in policies if p.name == name), 0.0)
 
     def _on_time(self, now: float) -> None:
         for name, presence in tuple(self._board.presences.items()):

@@ -35,7 +35,7 @@ from bridge.router.board import Board, Presence
 from bridge.router.failure import failure
 from bridge.router.outbox import Outbox
 from bridge.router.policy import View
-from bridge.router.relay import Relay, tell
+from bridge.router.relay import OnCall, Relay, tell
 from bridge.router.session import Inflight, Session, Sessions
 from bridge.router.table import Kind, Route
 from bridge.router.welcome import initialize_result, read_initialize
@@ -74,6 +74,12 @@ class MethodUnknown(ProtocolError):
     code = "protocol.method_unknown"
 
 
+class BridgeStopping(Overloaded):
+    """A stop has begun; nothing was executed."""
+
+    code = "routing.bridge_stopping"
+
+
 class _Target(msgspec.Struct, frozen=True):
     """Where a call goes and what its params become there."""
 
@@ -96,6 +102,7 @@ class Dispatcher:
         version: str,
         calls_per_session: int,
         page_size: int = 0,
+        on_call: OnCall = lambda _upstream, _outcome, _seconds: None,
     ) -> None:
         self._board = board
         self._sessions = sessions
@@ -105,8 +112,19 @@ class Dispatcher:
         self._version = version
         self._calls_per_session = calls_per_session
         self._page_size = page_size
+        self._on_call = on_call
+        self._draining = False
         self._call_ids: Iterator[int] = count(1)
         sessions.on_close = self._session_closed
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that wait for their upstreams, over all sessions."""
+        return sum(len(session.in_flight) for session in self._sessions.all())
+
+    def begin_drain(self) -> None:
+        """Route no new call; those in flight go on."""
+        self._draining = True
 
     async def dispatch(self, session: Session, frame: Frame, sink: Outbox) -> None:
         """Take one frame of a client.
@@ -226,6 +244,8 @@ class Dispatcher:
             raise ProtocolError("this id is in flight already; ids are used once")
         if len(session.in_flight) >= self._calls_per_session:
             raise SessionBusy("too many calls in flight in this session; wait for some")
+        if self._draining:
+            raise BridgeStopping("the bridge is stopping; the call was not executed")
         target = self._target(session, str(frame.method), params)
         presence = self._presence(target.route.upstream)
         call_id = next(self._call_ids)
@@ -239,6 +259,7 @@ class Dispatcher:
             upstream=target.route.upstream,
             progress_token=target.params.progress_token,
             bytes_in=len(bytes(target.params.params)),
+            on_call=self._on_call,
         )
         reply = Reply(relay)
         call = Call(

@@ -17,7 +17,7 @@ class View(msgspec.Struct, frozen=True):
     def admits(self, policy: UpstreamPolicy) -> bool:
         """Whether an upstream belongs to this view."""
         if self.server is not None:
-            return policy.name == self.server
+            return self.server in (policy.name, policy.slug)
         if not self.tags:
             return True
         if self.match == "all":

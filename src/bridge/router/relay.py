@@ -6,6 +6,7 @@ id. It runs in the upstream actor's task, so it is synchronous and never waits.
 """
 
 import re
+from collections.abc import Callable
 from typing import assert_never
 
 import msgspec
@@ -44,6 +45,9 @@ from bridge.router.session import Asked, Session
 #: Open questions to one client; more would be a flood (protocol 10).
 MAX_ASKED = 64
 
+#: Told of each finished call: upstream, outcome, seconds.
+OnCall = Callable[[str, str, float], None]
+
 _CAPABILITY = {
     SAMPLING_CREATE_MESSAGE: "sampling",
     ELICITATION_CREATE: "elicitation",
@@ -76,6 +80,7 @@ class Relay:
         upstream: str,
         progress_token: Raw | None,
         bytes_in: int,
+        on_call: OnCall,
     ) -> None:
         self._session = session
         self._sink = sink
@@ -86,6 +91,7 @@ class Relay:
         self._upstream = upstream
         self._token = progress_token
         self._bytes_in = bytes_in
+        self._on_call = on_call
         self._started = trio.current_time()
 
     def tell(self, event: CallEvent) -> None:
@@ -120,13 +126,15 @@ class Relay:
         if said == "ok":
             said = self._read_result(data, frame)
         self._sink.put(data, response=True)
+        seconds = trio.current_time() - self._started
+        self._on_call(self._upstream, said, seconds)
         self._session.log.emit(
             events.CALL_FINISHED,
             upstream=self._upstream,
             tool=self._name,
             method=self._method,
             outcome=said,
-            seconds=round(trio.current_time() - self._started, 4),
+            seconds=round(seconds, 4),
             bytes_in=self._bytes_in,
             bytes_out=len(data),
         )

@@ -1,0 +1,269 @@
+"""The composition root: every part is built here, from a configuration and the world.
+
+Start: key cache, router, upstreams (all at once, nobody waits for them), server. Stop
+in reverse: the server drains first, then the upstreams together, then router and keys.
+A test builds the same bridge with other ports.
+"""
+
+from itertools import count
+from math import inf
+from urllib.parse import urljoin
+
+import trio
+
+from bridge import __version__
+from bridge.actor.child import ChildContext, ChildSpec
+from bridge.actor.mailbox import Mailbox
+from bridge.actor.restart import PastBudget, RestartPolicy
+from bridge.actor.supervisor import Escalated, Supervisor
+from bridge.config.model import Config, UpstreamConfig
+from bridge.contract.router import RouterMessage
+from bridge.contract.upstream import UpstreamMessage
+from bridge.control import LiveControl, child_id
+from bridge.downstream.front import Front
+from bridge.http import HttpClients
+from bridge.observe import catalogue as events
+from bridge.observe.logging import Log
+from bridge.observe.metrics import Metrics
+from bridge.ports import Ports
+from bridge.router.actor import RouterActor
+from bridge.router.board import Board
+from bridge.router.dispatch import Dispatcher
+from bridge.router.policy import EVERYTHING
+from bridge.router.rules import rules_of
+from bridge.router.session import Sessions
+from bridge.upstream.actor import UpstreamActor
+from bridge.upstream.vitals import Fetch, Fetched
+from bridge.wire.credentials import with_static
+from bridge.wire.open import transport_for
+
+SERVER_NAME = "mcp-trio-bridge"
+ROUTER_MAILBOX = 1024
+#: Of the drain time, what links need to close: stdin, terminate, kill (decision 16).
+LINK_CLOSE = 8.0
+#: For a part the process cannot do without: past its budget the process ends.
+_VITAL = RestartPolicy(past_budget=PastBudget.ESCALATE)
+
+
+class Bridge:
+    """One bridge, from its first listener to its last child."""
+
+    def __init__(self, *, config: Config, ports: Ports, log: Log) -> None:
+        self._config = config
+        self._ports = ports
+        self._log = log
+        self._failure: Escalated | None = None
+        self.metrics = Metrics()
+        self._http = HttpClients(ports.network)
+        self._board = Board()
+        self._board.publish(rules_of(config), {})
+        names = frozenset(policy.name for policy in self._board.rules.policies)
+        self._board.set_starting(names)
+        self._to_router: Mailbox[RouterMessage] = Mailbox(bound=ROUTER_MAILBOX)
+        self._supervisor = Supervisor(
+            log=log,
+            rng=ports.entropy.random,
+            stop_within=config.bridge.drain_timeout,
+        )
+        self._sessions = self._make_sessions()
+        self._dispatcher = self._make_dispatcher()
+        self.control = LiveControl(
+            board=self._board,
+            sessions=self._sessions,
+            supervisor=self._supervisor,
+            metrics=self.metrics,
+            upstreams=config.upstreams,
+        )
+        self._front = Front(
+            config=config.bridge,
+            ports=ports,
+            log=log,
+            http=self._http,
+            board=self._board,
+            sessions=self._sessions,
+            dispatcher=self._dispatcher,
+            control=self.control,
+            metrics=self.metrics.text,
+        )
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until `stop`. Reports its base address once it listens.
+
+        Raises OSError when the address is in use, and `Escalated` when a part the
+        bridge cannot do without keeps failing.
+        """
+        began = trio.current_time()
+        await self._front.listen()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._supervise, nursery.cancel_scope)
+            self._add_children()
+            await self._supervisor.wait_started("server")
+            task_status.started(self._front.url)
+            upstreams = len(self._board.rules.policies)
+            self._log.emit(
+                events.BRIDGE_STARTED,
+                version=__version__,
+                url=self._front.url,
+                upstreams=upstreams,
+            )
+            await self._board.settled(EVERYTHING, within=inf)
+            up = sum(p.up for p in self._board.presences.values())
+            self._log.emit(
+                events.BRIDGE_READY,
+                upstreams=up,
+                failed=upstreams - up,
+                seconds=round(trio.current_time() - began, 3),
+            )
+        if self._failure is not None:
+            raise self._failure
+
+    async def stop(self, *, signal: str = "") -> None:
+        """Drain and stop; a second call cuts everything. Returns when it is over."""
+        seconds = self._config.bridge.drain_timeout
+        if not self.control.draining:
+            self.control.draining = True
+            self._dispatcher.begin_drain()
+            self._log.emit(
+                events.BRIDGE_DRAINING,
+                signal=signal,
+                seconds=seconds,
+                calls=self._dispatcher.in_flight,
+            )
+        began = trio.current_time()
+        await self._supervisor.stop(within=seconds)
+        self._log.emit(
+            events.BRIDGE_STOPPED, seconds=round(trio.current_time() - began, 3)
+        )
+
+    async def _supervise(self, readiness: trio.CancelScope) -> None:
+        try:
+            await self._supervisor.run()
+        except Escalated as failure:
+            self._failure = failure  # raised by `run`, plain, once all have ended
+        readiness.cancel()
+
+    def _make_sessions(self) -> Sessions:
+        limits = self._config.bridge.limits
+        sessions = Sessions(
+            new_id=self._ports.entropy.token,
+            limit=limits.sessions,
+            limit_per_principal=limits.sessions_per_principal,
+            outbox_frames=limits.outbox_frames,
+            outbox_bytes=limits.outbox_bytes,
+            log=self._log,
+        )
+        self.metrics.watch_sessions(lambda: len(sessions))
+        return sessions
+
+    def _make_dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            board=self._board,
+            sessions=self._sessions,
+            to_router=lambda message: self._to_router.offer(message, counted=False),
+            log=self._log,
+            server_name=SERVER_NAME,
+            version=__version__,
+            calls_per_session=self._config.bridge.limits.calls_per_session,
+            page_size=self._config.bridge.page_size,
+            on_call=lambda upstream, outcome, seconds: self.metrics.call_finished(
+                upstream, outcome, seconds=seconds
+            ),
+        )
+
+    # --- children, in start order ---
+
+    def _add_children(self) -> None:
+        if self._front.keys is not None:
+            self._supervisor.add(
+                ChildSpec(id="keys", start=self._run_keys, restart=_VITAL)
+            )
+        self._supervisor.add(
+            ChildSpec(id="router", start=self._run_router, restart=_VITAL)
+        )
+        self._supervisor.reserve("upstreams")
+        for upstream in self._config.upstreams:
+            if upstream.enabled:
+                self._supervisor.add(self._upstream_child(upstream))
+        self._supervisor.add(
+            ChildSpec(
+                id="server",
+                start=self._run_server,
+                restart=_VITAL,
+                shutdown=self._config.bridge.drain_timeout,
+            )
+        )
+
+    async def _run_keys(self, context: ChildContext) -> None:
+        if self._front.keys is not None:
+            await self._front.keys.run(context.stopping)
+
+    async def _run_router(self, context: ChildContext) -> None:
+        router = RouterActor(
+            mailbox=self._to_router,
+            board=self._board,
+            sessions=self._sessions,
+            log=self._log,
+            forward_logs=self._config.bridge.forward_logs,
+        )
+        context.started()
+        await router.run(context.stopping)
+
+    async def _run_server(self, context: ChildContext) -> None:
+        patience = max(self._config.bridge.drain_timeout - LINK_CLOSE, 0.0)
+        await self._front.run(context, patience=patience)
+
+    def _upstream_child(self, config: UpstreamConfig) -> ChildSpec:
+        limits = self._config.bridge.limits
+        transport = transport_for(
+            config,
+            ports=self._ports,
+            http=self._http,
+            headers=dict,
+            log=self._log,
+            limits=limits,
+        )
+        epochs = count(1)  # grow over all incarnations of the actor
+
+        async def start(context: ChildContext) -> None:
+            actor = UpstreamActor(
+                config=config,
+                failover=self._config.bridge.failover,
+                transport=transport,
+                mailbox=Mailbox[UpstreamMessage](bound=limits.mailbox),
+                to_router=self._to_router,
+                publish=self.control.publish,
+                epochs=epochs,
+                rng=self._ports.entropy.random,
+                log=self._log,
+                version=__version__,
+                waiting_bound=limits.mailbox,
+                fetch=http_probe(config, http=self._http),
+            )
+            self.control.announce(actor.address)
+            context.started()
+            await actor.run(context.stopping)
+
+        return ChildSpec(
+            id=child_id(config.name),
+            start=start,
+            shutdown=LINK_CLOSE,
+            group="upstreams",
+        )
+
+
+def http_probe(config: UpstreamConfig, *, http: HttpClients) -> Fetch | None:
+    """The HTTP health probe of an upstream that has HTTP (R135); None for stdio."""
+    if not config.url:
+        return None
+    fetcher = http.fetcher(verify=config.verify_ssl)
+    headers = with_static(config, dict)
+
+    async def fetch(method: str, path: str) -> Fetched:
+        # The path is joined as a path: credentials never follow it elsewhere.
+        url = urljoin(config.url, "/" + path.lstrip("/"))
+        found = await fetcher.fetch(url, method=method, headers=headers())
+        return Fetched(status=found.status, body=found.body)
+
+    return fetch

@@ -1,0 +1,145 @@
+"""What the running bridge says of itself, and the few things it can be told."""
+
+from collections.abc import Callable, Iterable
+
+import trio
+from msgspec.structs import replace
+
+from bridge import __version__
+from bridge.actor.child import ChildState, ChildStatus
+from bridge.actor.mailbox import MailboxSealed
+from bridge.actor.supervisor import Supervisor
+from bridge.config.model import UpstreamConfig
+from bridge.contract.upstream import (
+    Poke,
+    Rescan,
+    UpstreamAddress,
+    UpstreamMessage,
+    UpstreamState,
+)
+from bridge.observe.metrics import Metrics
+from bridge.observe.status import BridgeStatus, UpstreamStatus
+from bridge.router.board import Board
+from bridge.router.session import Sessions
+
+
+class LiveControl:
+    """Implements `bridge.contract.control.Control` over the parts of one bridge."""
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        sessions: Sessions,
+        supervisor: Supervisor,
+        metrics: Metrics,
+        upstreams: Iterable[UpstreamConfig],
+    ) -> None:
+        self._board = board
+        self._sessions = sessions
+        self._supervisor = supervisor
+        self._metrics = metrics
+        self._since = trio.current_time()
+        self._addresses: dict[str, UpstreamAddress] = {}
+        self._statuses = {each.name: _initial(each) for each in upstreams}
+        self.draining = False
+
+    @property
+    def ready(self) -> bool:
+        return not self.draining and not self._board.starting
+
+    def publish(self, status: UpstreamStatus) -> None:
+        """An upstream actor says what it is now."""
+        self._statuses[status.name] = status
+        up = status.state == UpstreamState.CONNECTED.value
+        self._metrics.upstream_up(status.name, up=up)
+
+    def announce(self, address: UpstreamAddress) -> None:
+        """A new incarnation of an upstream is reached here."""
+        self._addresses[address.name] = address
+
+    def status(self) -> BridgeStatus:
+        table = self._board.whole
+        quarantined = {
+            child.id: child
+            for child in self._supervisor.status
+            if child.state is ChildState.QUARANTINED
+        }
+        return BridgeStatus(
+            version=__version__,
+            ready=self.ready,
+            uptime=trio.current_time() - self._since,
+            sessions=len(self._sessions),
+            table_version=table.version,
+            tools=len(table.entries("tools")),
+            prompts=len(table.entries("prompts")),
+            resources=len(table.entries("resources")),
+            upstreams=tuple(
+                _with_quarantine(status, quarantined.get(child_id(status.name)))
+                for status in self._statuses.values()
+            ),
+            conflicts=tuple(
+                f"{c.name}: {', '.join(c.upstreams)}" for c in table.conflicts
+            ),
+        )
+
+    def reconnect(self, name: str) -> bool:
+        found = next((n for n in self._addresses if self._is_named(n, name)), None)
+        if found is None:
+            return False
+        if not self._supervisor.revive(child_id(found)):
+            self._tell(found, Poke(reason="asked by an operator", reconnect=True))
+        return True
+
+    def rescan(self) -> int:
+        connected = [n for n, p in self._board.presences.items() if p.up]
+        for name in connected:
+            self._tell(name, Rescan())
+        return len(connected)
+
+    def _is_named(self, name: str, wanted: str) -> bool:
+        policies = self._board.rules.policies
+        return any(p.name == name and wanted in (p.name, p.slug) for p in policies)
+
+    def _tell(self, name: str, message: UpstreamMessage) -> None:
+        try:
+            self._addresses[name].mailbox.offer(message, counted=False)
+        except MailboxSealed:
+            return  # its next incarnation connects anyway
+
+
+def child_id(upstream: str) -> str:
+    """The supervisor's name for an upstream's actor."""
+    return f"upstream:{upstream}"
+
+
+def _initial(config: UpstreamConfig) -> UpstreamStatus:
+    state = UpstreamState.CONNECTING if config.enabled else UpstreamState.DISABLED
+    return UpstreamStatus(
+        name=config.name,
+        state=state.value,
+        since=trio.current_time(),
+        transport=config.transport or ("stdio" if config.command else "auto"),
+        tags=config.tags,
+        tls_verified=config.verify_ssl,
+    )
+
+
+def _with_quarantine(
+    status: UpstreamStatus, child: ChildStatus | None
+) -> UpstreamStatus:
+    if child is None:
+        return status
+    return replace(
+        status,
+        state=UpstreamState.FAILED.value,
+        phase="quarantined",
+        reason="crashed more often than it may; see the log, then reconnect it",
+        since=child.since,
+        retry_at=child.next_attempt_at,
+        last_error=child.last_error,
+    )
+
+
+#: How an actor reports itself; `LiveControl.publish` has this shape.
+Publish = Callable[[UpstreamStatus], None]
