@@ -28,7 +28,7 @@ GROUND = "errors ports observe protocol oauth actor"
 FIRST = f"{GROUND} config contract http"
 INNER = f"{FIRST} identity wire upstream router downstream"
 LIBRARIES = (
-    "trio httpx httpcore trio_websocket hypercorn h11 structlog joserfc cryptography "
+    "trio httpx httpcore h2 trio_websocket hypercorn h11 structlog joserfc cryptography "
     "mcp_types rich click prometheus_client rapidfuzz"
 )
 
@@ -43,7 +43,7 @@ ROOMS = {
     # layer 1
     "config": room("errors", "rapidfuzz"),
     "contract": room("errors observe protocol actor"),
-    "http": room("errors ports config", "httpx httpcore trio"),
+    "http": room("errors ports config", "httpx httpcore h2 trio"),
     # layer 2
     "identity": room(FIRST, "joserfc cryptography trio httpx"),
     "wire": room(FIRST.replace("oauth ", ""), "trio httpx httpcore trio_websocket"),
