@@ -38,10 +38,7 @@ class Browser:
     ) -> Reply:
         """Send a request and read its whole answer; the connection stays usable."""
         await self.send(method, path, headers=headers, body=body)
-        reply = await self.whole()
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-        return reply
+        return await self.whole()
 
     async def send(
         self, method: str, path: str, *, headers: Headers = (), body: bytes = b""
@@ -70,6 +67,8 @@ class Browser:
     async def whole(self) -> Reply:
         head = await self.head()
         body = b"".join([part async for part in self.parts()])
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
         return Reply(head.status, head.headers, body)
 
     async def parts(self) -> AsyncIterator[bytes]:

@@ -125,6 +125,12 @@ class _Engine(H11Protocol):
         if data:
             await self.send(RawData(data=data))
 
+    @property
+    def unread(self) -> bool:
+        """The peer is or may be sending more: closing now would reset the answer."""
+        read = self.connection.their_state in {h11.DONE, h11.MUST_CLOSE, h11.CLOSED}
+        return not read or bool(self.connection.trailing_data[0])
+
     async def time_out(self) -> None:
         """Answer a head that did not arrive in time."""
         if self.connection.our_state is h11.IDLE:
@@ -268,7 +274,7 @@ class Connection:
     async def _say_goodbye(self) -> None:
         """Close our side; the peer's last bytes are read and thrown away."""
         self._closing = True
-        self._wait_at_most(LINGER_DEADLINE)
+        self._wait_at_most(LINGER_DEADLINE if self._engine.unread else 0)
         async with self._send_lock:
             await self._stream.send_eof()
         await self._engine.handle(Closed())

@@ -93,7 +93,8 @@ class HttpServer:
             self._note_pause("accept failed", error=error)
             await trio.sleep(ACCEPT_PAUSE)
             return None
-        self._paused = False
+        # Full again at once is the same pause, and no second line in the log.
+        self._paused = self._paused and len(self._live) + 1 >= self._limit
         return stream
 
     async def _wait_for_room(self) -> None:

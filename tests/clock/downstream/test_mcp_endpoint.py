@@ -19,6 +19,7 @@ from kit.routing import RouterRoom, policy
 CALL = {"name": "files__read", "arguments": {"path": "/x"}}
 TOLD = {**CALL, "_meta": {"progressToken": "t"}}
 DONE = Answered(result=Raw(b'{"content":[]}'))
+STRAY = b'{"jsonrpc":"2.0","id":"b-9","result":{}}'
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
 
 
@@ -313,8 +314,7 @@ async def test_notifications_and_answers_are_accepted(
     front = Front()
     client = await started(nursery, front)
     assert (await client.post("notifications/whatever")).status == 202
-    stray = {"jsonrpc": "2.0", "id": "b-9", "result": {}}
-    reply = await front.ask("POST", "/mcp", headers=client.headers(), body=stray)
+    reply = await front.ask("POST", "/mcp", headers=client.headers(), body=STRAY)
     assert (reply.status, reply.body) == (202, b"")
 
 
@@ -431,8 +431,7 @@ async def test_while_the_bridge_stops_nothing_new_begins(
     assert (await front.ask("GET", "/mcp", headers=client.headers())).status == 503
     opening = McpClient(front, "bob", "/mcp")
     assert (await opening.post("initialize", HELLO, id=0)).status == 503
-    stray = {"jsonrpc": "2.0", "id": "b-9", "result": {}}
-    answer = await front.ask("POST", "/mcp", headers=client.headers(), body=stray)
+    answer = await front.ask("POST", "/mcp", headers=client.headers(), body=STRAY)
     assert answer.status == 202
     call.reply.resolve(DONE)
     assert (await waiting.whole()).json["id"] == 1
