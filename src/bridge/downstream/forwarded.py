@@ -6,7 +6,14 @@ added itself.
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 import msgspec
 
@@ -32,11 +39,8 @@ class TrustedProxies:
 
     def trusts(self, peer: str) -> bool:
         """Whether ``peer``, an IP address, is a configured proxy."""
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+        address = _address(peer)
+        return any(address in network for network in self._networks if address)
 
     def see(
         self, *, peer: str, scheme: str, headers: Sequence[tuple[str, str]]
@@ -62,7 +66,7 @@ class TrustedProxies:
             hop for line in _all(headers, "x-forwarded-for") for hop in _hops(line)
         ]
         for hop in reversed(chain):
-            if not _is_address(hop):
+            if _address(hop) is None:
                 return ""
             if not self.trusts(hop):
                 return hop
@@ -95,9 +99,11 @@ def _hops(line: str) -> list[str]:
     return [hop.strip() for hop in line.split(",")]
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address; an IPv4 one also when a dual-stack socket wrote it as IPv6."""
     try:
-        ip_address(text)
+        address = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -67,7 +67,7 @@ async def timed(world: World, kid: str) -> tuple[KeySnapshot, float]:
     return snapshot, trio.current_time() - started
 
 
-@pytest.mark.requirement("R33", "D18", "D21", "R29")
+@pytest.mark.requirement("R33", "R29")
 async def test_keys_and_the_exact_issuer_are_discovered(
     autojump_clock: MockClock,
 ) -> None:
@@ -81,7 +81,7 @@ async def test_keys_and_the_exact_issuer_are_discovered(
         ]
 
 
-@pytest.mark.requirement("R34", "R29", "D21")
+@pytest.mark.requirement("R34", "R29")
 async def test_a_configured_address_is_used_and_the_issuer_still_learnt(
     autojump_clock: MockClock,
 ) -> None:
@@ -106,7 +106,7 @@ async def test_without_metadata_a_configured_address_is_enough(
         assert len(world.events("identity.discovery_failed")) == 2
 
 
-@pytest.mark.requirement("R33", "D18")
+@pytest.mark.requirement("R33")
 async def test_the_usual_place_is_guessed_last_of_all(
     autojump_clock: MockClock,
 ) -> None:
@@ -282,7 +282,7 @@ async def test_an_outage_is_asked_about_at_most_once_per_cool_down(
         assert world.key_requests < 70
 
 
-@pytest.mark.requirement("A44", "R138")
+@pytest.mark.requirement("A44")
 async def test_a_start_without_the_issuer_recovers_by_itself(
     autojump_clock: MockClock,
 ) -> None:
