@@ -79,10 +79,15 @@ class RouterActor:
         self._notify_at = inf
 
     async def run(self, stopping: trio.Event) -> None:
-        """Serve until cancelled: the router is stopped last, when nobody sends."""
-        del stopping
+        """Serve until ``stopping`` is set: after the upstreams, when nobody sends."""
         for presence in self._board.presences.values():
             tell(presence.address, Announce())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._serve)
+            await stopping.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _serve(self) -> None:
         while True:
             with trio.move_on_at(self._next_time()) as waiting:
                 self._handle(await self._mailbox.receive())

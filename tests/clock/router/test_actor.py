@@ -354,3 +354,12 @@ async def test_a_down_from_the_start_is_known_without_names(
     await settle()
     assert room.board.presences["c"].catalog is None
     assert listed(room) == ["a__x"]
+
+
+async def test_a_router_that_is_told_to_stop_does(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    room = RouterRoom(policy("a"))
+    stopping = trio.Event()
+    stopping.set()
+    await room.actor.run(stopping)
