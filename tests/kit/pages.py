@@ -91,7 +91,7 @@ def events_page() -> str:
 def errors_page() -> str:
     rows = [
         f"| `{kind.code}` | {_meaning(kind)} | {'yes' if kind.retryable else 'no'} "
-        f"| {ADVICE[kind.code]} |\n"
+        f"| {ADVICE.get(kind.code, '')} |\n"
         for kind in error_kinds()
     ]
     return (

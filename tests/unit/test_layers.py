@@ -28,8 +28,8 @@ GROUND = "errors ports observe protocol oauth actor"
 FIRST = f"{GROUND} config contract http"
 INNER = f"{FIRST} identity wire upstream router downstream"
 LIBRARIES = (
-    "trio httpx httpcore h2 trio_websocket hypercorn h11 structlog joserfc cryptography "
-    "mcp_types rich click prometheus_client rapidfuzz"
+    "trio httpx httpcore h2 trio_websocket hypercorn h11 structlog joserfc "
+    "cryptography mcp_types rich click prometheus_client rapidfuzz"
 )
 
 ROOMS = {
