@@ -245,14 +245,10 @@ class Reader:
 
 
 def _innermost(kind: inspect.Type) -> inspect.Type:
-    """The type inside notes and "or nothing"; null never gets this far."""
-    match kind:
-        case inspect.Metadata(type=inner):
-            return _innermost(inner)
-        case inspect.UnionType(types=types):
-            return next(t for t in types if not isinstance(t, inspect.NoneType))
-        case _:
-            return kind
+    """The type inside "or nothing"; null never gets this far."""
+    if isinstance(kind, inspect.UnionType):
+        return next(t for t in kind.types if not isinstance(t, inspect.NoneType))
+    return kind
 
 
 def _is_list(kind: inspect.Type) -> bool:
@@ -312,5 +308,5 @@ def _found(value: Json) -> str:
             return "text"
         case list():
             return "a list"
-        case dict():
+        case _:
             return "an object"

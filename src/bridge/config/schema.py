@@ -217,10 +217,10 @@ def _plain_words(kind: inspect.Type) -> str:
             return "whole number"
         case inspect.FloatType():
             return "number"
-        case inspect.StrType():
-            return "text"
-        case _:
+        case inspect.StructType():
             return "section"
+        case _:
+            return "text"
 
 
 def schema_text() -> str:
