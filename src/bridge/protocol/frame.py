@@ -6,7 +6,6 @@ are folded (a newline inside a carried body would break a line- or event-framed 
 and UTF-8 is checked (Raw does not).
 """
 
-import json
 import re
 from typing import Any, Literal
 
@@ -54,7 +53,14 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 _items = msgspec.json.Decoder(list[Raw])
 _encoder = msgspec.json.Encoder()
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+#: Every escape in turn, so that an escaped backslash is never taken for one's start.
+_ESCAPES = re.compile(
+    rb"\\(?:"
+    rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
+    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|.)",
+    re.DOTALL,
+)
 
 
 def _text_checked(data: bytes) -> bytes:
@@ -101,7 +107,10 @@ def _parse(data: bytes) -> Frame:
 
 def decode(data: bytes) -> Frame:
     """One message from a client. Raises `FrameInvalid`; batches are refused."""
-    return _parse(_text_checked(data))
+    data = _text_checked(data)
+    if _has_lone_surrogates(data):
+        raise FrameInvalid("the message is not valid JSON", parse=True)
+    return _parse(data)
 
 
 def decode_upstream(data: bytes) -> tuple[Frame, ...]:
@@ -110,15 +119,10 @@ def decode_upstream(data: bytes) -> tuple[Frame, ...]:
     Lone surrogate escapes are replaced by U+FFFD (rule 4): what an upstream sends is
     passed on as well as it can be. Raises `FrameInvalid`.
     """
-    data = _text_checked(data.removeprefix(b"\xef\xbb\xbf"))
+    data = _mended(_text_checked(data.removeprefix(b"\xef\xbb\xbf")))
     if data.lstrip()[:1] == b"[":
         return tuple(_parse(bytes(item)) for item in _batch(data))
-    try:
-        return (_parse(data),)
-    except FrameInvalid as error:
-        if not error.parse or b"\\u" not in data:
-            raise
-        return (_parse(_without_lone_surrogates(data)),)
+    return (_parse(data),)
 
 
 def _batch(data: bytes) -> list[Raw]:
@@ -128,12 +132,20 @@ def _batch(data: bytes) -> list[Raw]:
         raise FrameInvalid("the message is not valid JSON", parse=True) from error
 
 
-def _without_lone_surrogates(data: bytes) -> bytes:
-    try:
-        text = json.dumps(json.loads(data), ensure_ascii=False)
-    except (ValueError, RecursionError) as error:
-        raise FrameInvalid("the message is not valid JSON", parse=True) from error
-    return _LONE_SURROGATE.sub("\ufffd", text).encode("utf-8")
+def _has_surrogates(data: bytes) -> bool:
+    return b"\\ud" in data or b"\\uD" in data
+
+
+def _has_lone_surrogates(data: bytes) -> bool:
+    # Raw bodies are not opened, so the decoder does not see those inside them.
+    return _has_surrogates(data) and any(m["lone"] for m in _ESCAPES.finditer(data))
+
+
+def _mended(data: bytes) -> bytes:
+    """Lone surrogate escapes replaced in place; nothing else is touched."""
+    if not _has_surrogates(data):
+        return data
+    return _ESCAPES.sub(lambda m: rb"\ufffd" if m["lone"] else m[0], data)
 
 
 def encode(frame: Frame) -> bytes:

@@ -70,7 +70,7 @@ class _Fallback:
         self._event.set()
 
     async def wait(self) -> Link:
-        """The link. Raises its `LinkError`. Bounded by the transport's own deadlines."""
+        """The link. Raises its `LinkError`; the transport bounds the wait."""
         await self._event.wait()
         assert self._outcome is not None
         if isinstance(self._outcome, LinkError):
@@ -86,6 +86,8 @@ class _ProbeLink:
         self._transport = transport
         self._nursery = nursery
         self._initialize: Outgoing | None = None
+        self._fallback: _Fallback | None = None
+        self._refusal: LinkEvent | None = None
 
     def send(self, outgoing: Outgoing) -> None:
         if outgoing.frame.method == "initialize":
@@ -100,22 +102,31 @@ class _ProbeLink:
         self._link.agreed(revision)
 
     async def receive(self) -> LinkEvent:
-        event = await self._link.receive()
-        initialize = self._initialize
-        if initialize is None or not _points_to_older(event, initialize):
-            return event
-        self._initialize = None
-        fallback = _Fallback()
-        self._nursery.start_soon(self._transport.keep_older_open, fallback)
+        if self._fallback is None:
+            event = await self._link.receive()
+            if self._initialize is None or not _refuses(event, self._initialize):
+                return event
+            self._refusal = event
+            self._fallback = _Fallback()
+            self._nursery.start_soon(self._transport.keep_older_open, self._fallback)
+        return await self._fall_back(self._fallback)
+
+    async def _fall_back(self, fallback: _Fallback) -> LinkEvent:
+        """May be cancelled and called again: nothing is lost before the swap."""
+        initialize, refusal = self._initialize, self._refusal
+        assert initialize is not None
+        assert refusal is not None
         try:
-            self._link = await fallback.wait()
+            link = await fallback.wait()
         except LinkError:
-            return event  # neither: the first refusal says what this address is
-        self._link.send(Outgoing(initialize.frame, upstream_id=initialize.upstream_id))
-        return await self._link.receive()
+            self._fallback = None
+            return refusal  # neither: the first refusal says what this address is
+        self._link, self._fallback, self._initialize = link, None, None
+        link.send(Outgoing(initialize.frame, upstream_id=initialize.upstream_id))
+        return await link.receive()
 
 
-def _points_to_older(event: LinkEvent, initialize: Outgoing) -> bool:
+def _refuses(event: LinkEvent, initialize: Outgoing) -> bool:
     return (
         isinstance(event, RequestFailed)
         and event.upstream_id == initialize.upstream_id

@@ -1,4 +1,4 @@
-"""A server of the official SDK for the link tests: ``sdk_links.py TRANSPORT [PORT]``."""
+"""A server of the official SDK for the link tests: ``sdk_links.py HOW [PORT]``."""
 
 import argparse
 import os
