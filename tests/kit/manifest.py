@@ -4,11 +4,13 @@ import ast
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 MANIFEST = TESTS / "requirements.toml"
+
+_STATUS = re.compile(r'^(\w+) = \{ status = "\w+",', re.MULTILINE)
 
 Entries = Mapping[str, Mapping[str, str]]
 
@@ -59,7 +61,7 @@ def disagreements(entries: Entries, found: Mapping[str, list[str]]) -> list[str]
         for name in found.keys() - entries.keys()
     ]
     unproven = [
-        f"{name} is called proven and no test names it"
+        f"{name} is called proven and no test names it: see tests/promote.py"
         for name, entry in entries.items()
         if entry["status"] == "proven" and name not in found
     ]
@@ -71,10 +73,11 @@ def disagreements(entries: Entries, found: Mapping[str, list[str]]) -> list[str]
     return sorted(unknown) + unproven + unpromoted
 
 
-def promoted(manifest: str, found: Iterable[str]) -> str:
-    """The manifest's text with every planned id of ``found`` called proven."""
-    names = "|".join(re.escape(name) for name in found)
-    line = re.compile(
-        rf'^({names}) = \{{ status = "planned", issue = "\w+",', re.MULTILINE
-    )
-    return line.sub(r'\1 = { status = "proven",', manifest) if names else manifest
+def settled(manifest: str, found: Container[str]) -> str:
+    """The manifest's text with each status as the tests of ``found`` have it."""
+
+    def status(line: re.Match[str]) -> str:
+        word = "proven" if line[1] in found else "planned"
+        return f'{line[1]} = {{ status = "{word}",'
+
+    return _STATUS.sub(status, manifest)

@@ -12,6 +12,8 @@ from kit.imports import modules
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 
+_CODE = re.compile(r'^    code\b.* = "', re.MULTILINE)  # an error class with its code
+
 _EVENTS = """# Events
 
 Every line of the log is one event of this list: its time, level and name, then fields.
@@ -67,6 +69,7 @@ ADVICE: Mapping[str, str] = {
     "guard.host_invalid": "Send one Host header that is a host, with a port or not.",
     "guard.host_refused": "Configure the public address the proxy forwards.",
     "guard.origin_refused": "Configure the public address or the allowed origins.",
+    "supervisor.stopping": "None: the bridge is stopping.",
     "storage.failed": "Check the token folder: owner, mode, free space.",
 }
 
@@ -103,7 +106,7 @@ def errors_page() -> str:
 def error_kinds() -> list[type[BridgeError]]:
     """Every error class of the program that has a code of its own."""
     for name, path in modules().items():
-        if '    code = "' in path.read_text():
+        if _CODE.search(path.read_text()):
             importlib.import_module(name)
     kinds = [kind for kind in _family(BridgeError) if "code" in vars(kind)]
     return sorted(kinds, key=lambda kind: kind.code.partition(".")[0])

@@ -7,9 +7,9 @@ import pytest
 from kit.manifest import (
     disagreements,
     ids_in,
-    promoted,
     proofs,
     read_manifest,
+    settled,
     source_files,
 )
 
@@ -24,7 +24,7 @@ def test_every_entry_says_what_it_is_and_where_it_stands() -> None:
     for name, entry in read_manifest().items():
         assert entry["says"], name
         assert entry["status"] in {"proven", "planned"}, name
-        assert entry["status"] == "proven" or entry["issue"] in ISSUES, name
+        assert entry["issue"] in ISSUES, name
 
 
 def test_no_requirement_is_missing() -> None:
@@ -68,18 +68,19 @@ def test_each_disagreement_has_its_sentence() -> None:
     }
     assert disagreements(entries, {"X2": ["b.py"], "X3": ["c.py"], "X9": ["d.py"]}) == [
         "X9 is in d.py but not in the manifest",
-        "X1 is called proven and no test names it",
+        "X1 is called proven and no test names it: see tests/promote.py",
         "X2 is called planned and has a test: run python tests/promote.py",
     ]
 
 
-def test_promotion_changes_only_what_has_a_test() -> None:
+def test_settling_changes_each_status_to_what_the_tests_say() -> None:
     text = (
         'X1 = { status = "planned", issue = "2", says = "a" }\n'
         'X10 = { status = "planned", issue = "later", says = "b" }\n'
+        'X2 = { status = "proven", issue = "3", says = "c" }\n'
     )
-    assert promoted(text, ["X1"]) == (
-        'X1 = { status = "proven", says = "a" }\n'
+    assert settled(text, {"X1"}) == (
+        'X1 = { status = "proven", issue = "2", says = "a" }\n'
         'X10 = { status = "planned", issue = "later", says = "b" }\n'
+        'X2 = { status = "planned", issue = "3", says = "c" }\n'
     )
-    assert promoted(text, []) == text
