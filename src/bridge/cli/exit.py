@@ -6,8 +6,6 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 #: A wrong option, configuration or address: nothing was started.
 EXIT_USAGE = 2
-#: The watchdog ended a process that did not stop in its drain time.
-EXIT_STUCK = 70
 
 
 def complain(sentence: str) -> None:

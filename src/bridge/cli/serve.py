@@ -1,17 +1,16 @@
 """`bridge serve`: load, check, run until a signal, drain, exit."""
 
 import errno
-import os
+import math
 import signal
 import sys
-import threading
 from collections.abc import Mapping
 
 import trio
 
 from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
-from bridge.cli.exit import EXIT_FAILED, EXIT_STUCK, EXIT_USAGE, complain
+from bridge.cli.exit import EXIT_FAILED, EXIT_USAGE, complain
 from bridge.config import Loaded
 from bridge.config.model import BridgeConfig
 from bridge.observe import catalogue as events
@@ -93,10 +92,9 @@ async def _stop(bridge: Bridge, name: str) -> None:
 
 
 def arm_watchdog(seconds: float) -> None:
-    """End the process after ``seconds``, even if its event loop is stuck."""
-    timer = threading.Timer(seconds, os._exit, args=(EXIT_STUCK,))
-    timer.daemon = True
-    timer.start()
+    """Have the kernel end the process after ``seconds``, even if its loop is stuck."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(seconds))
 
 
 def _cannot_listen(config: BridgeConfig, error: OSError) -> int:
