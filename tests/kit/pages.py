@@ -70,6 +70,7 @@ ADVICE: Mapping[str, str] = {
     "guard.host_refused": "Configure the public address the proxy forwards.",
     "guard.origin_refused": "Configure the public address or the allowed origins.",
     "supervisor.stopping": "None: the bridge is stopping.",
+    "supervisor.escalated": "Look at the crash before it; start the bridge again.",
     "storage.failed": "Check the token folder: owner, mode, free space.",
 }
 
