@@ -39,6 +39,7 @@ BRIDGE_RELOADED = Event(
 )
 BRIDGE_RELOAD_REFUSED = Event("bridge.reload_refused", "error", ("file", "problems"))
 BRIDGE_STALLED = Event("bridge.stalled", "warning", ("seconds", "task"))  # E8
+CONTROL_UNAVAILABLE = Event("control.unavailable", "warning", ("error",))
 CONFIG_WARNING = Event("config.warning", "warning", ("path", "reason", "hint"))
 LOG_LINES_DROPPED = Event("log.lines_dropped", "warning", ("lines",))
 
@@ -76,6 +77,9 @@ UPSTREAM_LIST_FAILED = Event(  # the last good lists are kept
 )
 UPSTREAM_ENTRIES_SKIPPED = Event(
     "upstream.entries_skipped", "warning", ("kind", "reason", "entries", "example")
+)
+UPSTREAM_ENTRIES_CLEANED = Event(  # of what cannot be seen (C35)
+    "upstream.entries_cleaned", "warning", ("entries", "example")
 )
 UPSTREAM_DEFINITION_CHANGED = Event(  # a rug pull would look like this (C35)
     "upstream.definition_changed", "warning", ("kind", "key", "old_hash", "new_hash")

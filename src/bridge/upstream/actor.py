@@ -180,8 +180,8 @@ class UpstreamActor:
             log=self._log,
             fetch=fetch,
             spawn=self._spawn,
-            lost=self._ailing,
-            rejected=self._rejected,
+            lost=lambda why: self._lifecycle.feed(state.LinkFailed(why)),
+            rejected=lambda by: self._lifecycle.feed(state.Unauthorized(by)),
         )
 
     @property
@@ -350,11 +350,14 @@ class UpstreamActor:
             self._connection.close()
             self._connection = None
 
+    def _linked(self) -> Connection:
+        """The machine asks for these only between `LinkOpened` and `CloseLink`."""
+        assert self._connection is not None
+        return self._connection
+
     def send_handshake(self) -> None:
-        if self._connection is None:
-            return
         Conversation(
-            self._connection,
+            self._linked(),
             legacy_handshake(self._introduction),
             patience=self._patience,
             done=self._agreed,
@@ -362,8 +365,7 @@ class UpstreamActor:
         ).begin()
 
     def list_all(self) -> None:
-        if self._connection is not None:
-            self._lists.open(self._connection)
+        self._lists.open(self._linked())
 
     def fail_in_flight(self) -> None:
         reason = self._lifecycle.state.reason
@@ -373,12 +375,11 @@ class UpstreamActor:
             self._traffic.interrupt(reason)
 
     def serve(self) -> None:
-        if self._connection is None:
-            return
+        connection = self._linked()
         self._announcer.up()
-        self._vitals.open(self._connection)
-        self._wishes.open(self._connection)
-        self._traffic.open(self._connection)
+        self._vitals.open(connection)
+        self._wishes.open(connection)
+        self._traffic.open(connection)
 
     def publish_change(self) -> None:
         self._announcer.changed()
@@ -403,9 +404,7 @@ class UpstreamActor:
     # --- what the parts report ---
 
     def _agreed(self, agreement: Agreement) -> None:
-        connection = self._connection
-        if connection is None:
-            return
+        connection = self._linked()
         connection.agreement = agreement
         connection.link.agreed(agreement.revision)
         connection.notify("notifications/initialized")
@@ -423,15 +422,9 @@ class UpstreamActor:
         self._lifecycle.feed(state.Catalogued())
         self.changed()
 
-    def _ailing(self, reason: str) -> None:
-        self._lifecycle.feed(state.LinkFailed(reason))
-
-    def _rejected(self, challenge: str) -> None:
-        self._lifecycle.feed(state.Unauthorized(challenge))
-
     # --- time ---
 
-    def _ring(self, alarm: Alarm) -> None:  # noqa: C901, PLR0912 - one line per alarm
+    def _ring(self, alarm: Alarm) -> None:  # noqa: C901 - one line per alarm
         match alarm:
             case Alarm.PAUSE:
                 self._lifecycle.feed(state.Waited())

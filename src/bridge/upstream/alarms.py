@@ -33,14 +33,6 @@ class Alarms:
         self._at: dict[Alarm, float] = {}
         self._sleep: trio.CancelScope | None = None
 
-    @property
-    def empty(self) -> bool:
-        return not self._at
-
-    def at(self, alarm: Alarm) -> float | None:
-        """When it rings; None: it is not set."""
-        return self._at.get(alarm)
-
     def set(self, alarm: Alarm, at: float) -> None:
         """Ring at this time instead of any other."""
         self._at[alarm] = at

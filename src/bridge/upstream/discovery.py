@@ -18,6 +18,7 @@ from bridge.errors import FrameInvalid, ProtocolError
 from bridge.protocol.dialogue import Ask, Dialogue, Told
 from bridge.protocol.frame import members, text
 from bridge.protocol.handshake import Agreement
+from bridge.upstream.hygiene import clean
 
 KindName = Literal["tools", "prompts", "resources", "templates"]
 
@@ -88,10 +89,11 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read, and what was left out."""
+    """What was read, what was left out, and what was cleaned."""
 
     catalog: Catalog
     skipped: tuple[Skipped, ...] = ()
+    cleaned: tuple[str, ...] = ()  # keys of entries whose texts were cleaned
 
 
 _SHOWN = 80
@@ -125,6 +127,7 @@ class _Reading:
         self.limits = limits
         self.entries: dict[str, Entry] = {}
         self.skipped: list[Skipped] = []
+        self.cleaned: list[str] = []
         self._size = 0
         self._seen = 0
 
@@ -155,6 +158,8 @@ class _Reading:
         if key is None or reason:
             self.skip(reason, key or "")
             return
+        if clean(found):
+            self.cleaned.append(key)
         self.entries[key] = Entry(key=key, members=found)
 
     def _objection(self, item: Raw, key: str | None) -> str:
@@ -241,4 +246,5 @@ def discover(
             revision=agreement.revision,
         ),
         skipped=tuple(skip for read in readings.values() for skip in read.skipped),
+        cleaned=tuple(key for read in readings.values() for key in read.cleaned),
     )

@@ -72,7 +72,7 @@ class Lists:
 
     def _schedule(self, delay: float) -> None:
         if self._connection is None or self._reading:
-            return
+            return  # a reading looks again itself when it is done
         at = max(trio.current_time() + delay, self._begun_at + SPACING)
         self._alarms.no_later(Alarm.RELIST, at)
 
@@ -93,6 +93,12 @@ class Lists:
     def _done(self, discovered: Discovered) -> None:
         self._reading = self._first = False
         self._report(discovered.skipped)
+        if discovered.cleaned:
+            self._log.emit(
+                events.UPSTREAM_ENTRIES_CLEANED,
+                entries=len(discovered.cleaned),
+                example=discovered.cleaned[0],
+            )
         if self._dirty:
             self._schedule(DEBOUNCE)
         self._read(discovered.catalog)

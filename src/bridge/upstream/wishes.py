@@ -6,7 +6,7 @@ Told to the upstream one request after the other, and again after each reconnect
 import trio
 from msgspec import Raw
 
-from bridge.errors import FrameInvalid, LinkBusy, LinkError
+from bridge.errors import FrameInvalid, LinkBusy, LinkError, LinkLost
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol.dialogue import Ask, Told
@@ -70,7 +70,7 @@ class Wishes:
 
         def done(outcome: Told | LinkError) -> None:
             self._asking = False
-            if isinstance(outcome, LinkBusy):
+            if isinstance(outcome, LinkBusy | LinkLost):
                 # it was not sent, and the next one would not be either
                 self._unmark(ask)
                 self._alarms.set(Alarm.WISHES, trio.current_time() + _AGAIN)
