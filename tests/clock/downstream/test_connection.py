@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import trio
@@ -10,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bridge.config.model import LimitsConfig
 from bridge.downstream.answer import json
-from bridge.downstream.connection import HEAD_DEADLINE, IDLE_DEADLINE
+from bridge.downstream.connection import HEAD_DEADLINE, IDLE_DEADLINE, LINGER_DEADLINE
 from bridge.downstream.message import Answer, Request, StreamResponse
 from bridge.downstream.request import BODY_DEADLINE
 from bridge.downstream.stream import WRITE_DEADLINE
@@ -446,3 +447,95 @@ async def test_a_large_answer_on_a_thin_line_is_not_taken_for_a_stuck_one(
         said += await stream.receive_some(2**17)
     assert len(said) > size
     assert trio.current_time() - begun > WRITE_DEADLINE
+
+
+async def test_an_answer_that_comes_after_the_request_broke_is_dropped(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def slow(request: Request) -> Answer:
+        await trio.sleep(1)
+        return json({})
+
+    front = Front(handler=slow)
+    await front.start(nursery)
+    head = b"POST /x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    said = await said_to(front, head + b"zz\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"400"]
+    await trio.sleep(2 * LINGER_DEADLINE)
+    assert front.server.connections == 0
+    assert front.journal.entries == []
+
+
+@pytest.mark.requirement("B5")
+async def test_what_follows_a_refusal_is_thrown_away_for_a_moment(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Closing with unread bytes would reset the connection under the answer."""
+    front = Front()
+    await front.start(nursery)
+    stream = front.listener.connect()
+    head = b"POST /messages HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000\r\n\r\n"
+    await stream.send_all(head)
+    said = await stream.receive_some(65536)
+    assert said.startswith(b"HTTP/1.1 401 ")
+    begun = trio.current_time()
+    with pytest.raises(trio.BrokenResourceError):
+        await _pour(stream)
+    assert trio.current_time() - begun == pytest.approx(LINGER_DEADLINE, abs=0.2)
+
+
+async def _pour(stream: trio.abc.SendStream) -> None:
+    while True:
+        await stream.send_all(b"x" * 1000)
+        await trio.sleep(0.1)
+
+
+async def test_a_stop_waits_for_no_client_that_keeps_its_connection(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    front = Front()
+    await front.start(nursery)
+    client = await front.open_sse()
+    begun = trio.current_time()
+    front.gateway.end_sessions("the bridge stops")
+    await front.server.stop()
+    assert await client.stream.block() is None
+    assert await until_closed(client.stream.stream) == b""
+    await wait_all_tasks_blocked()
+    assert front.server.connections == 0
+    assert trio.current_time() == begun
+
+
+@pytest.mark.parametrize("name", [OSError("gone"), "", None])
+async def test_a_peer_need_not_have_a_name(
+    nursery: trio.Nursery, autojump_clock: MockClock, name: OSError | str | None
+) -> None:
+    class Socket:
+        def getpeername(self) -> str:
+            if isinstance(name, OSError):
+                raise name
+            return name or ""
+
+        getsockname = getpeername
+
+    async def peer(request: Request) -> Answer:
+        return json(request.peer)
+
+    front = Front(handler=peer)
+    await front.start(nursery)
+    browser = front.browser()
+    stream: Any = front.listener.accepted[0]
+    stream.socket = None if name is None else Socket()
+    assert (await browser.ask("GET", "/")).json == ""
+
+
+async def test_the_peer_is_the_other_end_of_the_connection(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def peer(request: Request) -> Answer:
+        return json(request.peer)
+
+    front = Front(handler=peer)
+    await front.start(nursery)
+    browser = front.browser(peer="192.0.2.7")
+    assert (await browser.ask("GET", "/")).json == "192.0.2.7"

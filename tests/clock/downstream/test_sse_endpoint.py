@@ -336,3 +336,21 @@ async def test_events_that_wait_together_go_out_in_one_write(
         session.outbox.put(b'{"n":%d}' % number)
     assert [(await client.stream.message())["n"] for _ in range(50)] == [*range(50)]
     assert len(writes) == before + 1
+
+
+async def test_a_session_that_ends_while_its_message_comes_does_not_exist(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    front = Front()
+    await front.start(nursery)
+    client = await front.open_sse()
+    browser = front.browser()
+    await browser.stream.send_all(
+        f"POST {client.endpoint} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"
+        "Authorization: Bearer alice\r\nContent-Type: application/json\r\n"
+        "Content-Length: 2\r\n\r\n{".encode()
+    )
+    await wait_all_tasks_blocked()
+    front.gateway.end_sessions("meanwhile")
+    await browser.stream.send_all(b"}")
+    assert (await browser.stream.receive_some(100)).startswith(b"HTTP/1.1 404 ")
