@@ -67,6 +67,7 @@ UNUSABLE: dict[str, object] = {
     "RSA without n": RSA.public(n=OMIT),
     "RSA with padding": RSA.public(n=str(RSA.public()["n"]) + "=="),
     "RSA with huge e": RSA.public(e="_" * 342),
+    "RSA with e of 5 octets": RSA.public(e="AQAAAAE"),
     "RSA with e of 1": RSA.public(e="AQ"),
     "RSA with even e": RSA.public(e="Ag"),
     "RSA without e": RSA.public(e=OMIT),
