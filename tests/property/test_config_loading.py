@@ -237,7 +237,7 @@ def test_expansion_of_any_text_ends_and_runs_only_what_is_listed(text: str) -> N
     assert result.changed or result.text == text
 
 
-@pytest.mark.requirement("R25", "R153")
+@pytest.mark.requirement("R25")
 @given(st.text())
 def test_the_address_of_a_name_is_one_safe_path_segment(name: str) -> None:
     address = slug(name)

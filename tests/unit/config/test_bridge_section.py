@@ -26,7 +26,7 @@ def refused(
     return refusal(ONE, bridge, env=env, overrides=Overrides(**options))
 
 
-@pytest.mark.requirement("R16", "R17", "R18", "R129")
+@pytest.mark.requirement("R16", "R17", "R18")
 def test_the_section_may_be_absent_and_has_the_documented_defaults() -> None:
     text = '{"mcpServers": {"one": {"command": "server"}}}'
     bridge = load_text(text, overrides=Overrides(no_auth=True)).config.bridge
@@ -46,7 +46,7 @@ def test_the_section_may_be_absent_and_has_the_documented_defaults() -> None:
     assert not bridge.read_only_mode
 
 
-@pytest.mark.requirement("R16", "R18", "R129")
+@pytest.mark.requirement("R16", "R18")
 def test_every_key_of_the_seed_is_read() -> None:
     bridge = one_bridge(
         {
@@ -78,7 +78,6 @@ def test_every_key_of_the_seed_is_read() -> None:
     assert bridge.allow_dangerous_commands
 
 
-@pytest.mark.requirement("R128")
 def test_read_only_mode_is_read_and_announced_as_planned() -> None:
     loaded = load(
         ONE, {"read_only_mode": True, "tool_security": {"block_tools": ["x"]}}
@@ -151,7 +150,7 @@ def test_peers_that_exist_are_accepted() -> None:
     assert len(bridge.allowed_hosts) == 3
 
 
-@pytest.mark.requirement("R44", "E6")
+@pytest.mark.requirement("R44")
 def test_without_a_provider_one_line_says_what_to_set() -> None:
     (error,) = refused({"auth": {}})
     assert error == (
@@ -263,7 +262,6 @@ def test_a_port_of_the_command_line_is_checked_under_its_own_name() -> None:
         ([], "algorithms: empty, so that no token could ever pass"),
     ],
 )
-@pytest.mark.requirement("R41")
 def test_only_asymmetric_algorithms_are_accepted(
     algorithms: list[str], told: str
 ) -> None:

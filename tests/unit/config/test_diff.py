@@ -13,7 +13,6 @@ def config(servers: dict[str, Any], **bridge: Any) -> Config:
     return load(servers, bridge).config
 
 
-@pytest.mark.requirement("R140")
 def test_servers_are_added_removed_changed_or_left_alone() -> None:
     old = config({"gone": LOCAL, "same": LOCAL, "other": REMOTE})
     new = config({"same": LOCAL, "other": {**REMOTE, "timeout": 5}, "new": LOCAL})
@@ -22,7 +21,6 @@ def test_servers_are_added_removed_changed_or_left_alone() -> None:
     )
 
 
-@pytest.mark.requirement("R140")
 @pytest.mark.parametrize(
     "change",
     [

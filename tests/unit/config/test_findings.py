@@ -82,7 +82,7 @@ def test_two_names_with_one_address_are_an_error() -> None:
     )
 
 
-@pytest.mark.requirement("R25", "R153")
+@pytest.mark.requirement("R25")
 def test_a_name_without_an_address_leaves_its_server_out() -> None:
     loaded = load({"..": LOCAL, "ok": LOCAL})
     assert [server.name for server in loaded.config.upstreams] == ["ok"]
@@ -150,7 +150,6 @@ def test_broken_json_is_one_error_with_its_place() -> None:
     )
 
 
-@pytest.mark.requirement("R152")
 def test_no_control_code_reaches_the_terminal() -> None:
     problem = Problem('a["\x1b[31m"]', "re\nason\u202e\x9b", hint="\x07")
     printed = format_problems("fi\x1ble", [problem])

@@ -177,7 +177,6 @@ def test_a_key_of_its_own_header_may_go_with_oauth() -> None:
     )
 
 
-@pytest.mark.requirement("R104")
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [("http://h.example.com", "https"), ("ws://h.example.com", "wss")],
@@ -190,7 +189,6 @@ def test_a_token_is_never_sent_without_encryption(url: str, wanted: str) -> None
     assert not server_problems({"url": url})
 
 
-@pytest.mark.requirement("R75")
 @pytest.mark.parametrize("key", ["issuer", "authorization_url", "token_url"])
 def test_addresses_tokens_depend_on_must_be_https(key: str) -> None:
     oauth = {"enabled": True, key: "http://auth.example.com"}
