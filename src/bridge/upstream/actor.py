@@ -38,7 +38,6 @@ from bridge.errors import (
     SessionLost,
     Unauthorized,
 )
-from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.observe.status import UpstreamStatus
 from bridge.protocol.frame import Frame
@@ -76,6 +75,8 @@ STATUS_GAP = 1.0  # counters are published at most so often
 class UpstreamActor:
     """One upstream, from its first connection to its drain.
 
+    ``renew(challenge)`` asks whoever holds credentials for new ones: False means that
+    there is nobody to ask; otherwise `heed_credentials` is told what came of it.
     ``publish`` gets a new `UpstreamStatus` whenever something has changed. ``fetch``
     serves the HTTP probes of transports that have HTTP.
     """
@@ -194,6 +195,13 @@ class UpstreamActor:
         errands = 0 if self._connection is None else self._connection.errands
         return self._calls.idle and self._inbound.idle and not errands
 
+    def heed_credentials(
+        self, event: state.BearerReady | state.RenewFailed | state.LoginNeeded
+    ) -> None:
+        """What came of ``renew``; called from a task of this actor's own event loop."""
+        self._lifecycle.feed(event)
+        self._after()
+
     async def run(self, stopping: trio.Event) -> None:
         """Serve until drained, or until ``stopping`` is set.
 
@@ -303,9 +311,7 @@ class UpstreamActor:
             case RequestFailed():
                 self._request_failed(connection, event)
             case FrameRefused():
-                self._log.emit(
-                    events.UPSTREAM_FRAME_REFUSED, kind=event.kind, size=event.size
-                )
+                self._inbound.refused(event)
             case _:
                 assert_never(event)
         self._after()
@@ -401,8 +407,6 @@ class UpstreamActor:
         self._alarms.clear(Alarm.STATUS)
         self._announcer.publish(self._counts())
 
-    # --- what the parts report ---
-
     def _agreed(self, agreement: Agreement) -> None:
         connection = self._linked()
         connection.agreement = agreement
@@ -429,8 +433,7 @@ class UpstreamActor:
             case Alarm.PAUSE:
                 self._lifecycle.feed(state.Waited())
             case Alarm.PHASE:
-                doing = self._lifecycle.phase.value
-                self._lifecycle.feed(state.LinkFailed(f"{doing} took too long"))
+                self._lifecycle.overdue()
             case Alarm.STABLE:
                 self._lifecycle.feed(state.Stable())
             case Alarm.SWEEP:

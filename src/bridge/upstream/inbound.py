@@ -24,6 +24,7 @@ from bridge.upstream.connection import Connection
 from bridge.upstream.news import Bulletins, LineBudget, integer
 from bridge.upstream.questions import Questions, certain_owner
 from bridge.upstream.traffic import Traffic
+from bridge.wire.link import FrameRefused
 
 _FOR_CLIENTS = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 _LISTS_CHANGED = frozenset(
@@ -137,6 +138,15 @@ class Inbound:
                 self._publish(frame)
             case _:
                 self.dropped += 1
+
+    def refused(self, event: FrameRefused) -> None:
+        """Something came in that is no frame."""
+        if self._lines.take(trio.current_time()):
+            self._log.emit(
+                events.UPSTREAM_FRAME_REFUSED, kind=event.kind, size=event.size
+            )
+        else:
+            self.dropped += 1
 
     def release(self) -> None:
         """Publish what the limit held back and may pass now."""

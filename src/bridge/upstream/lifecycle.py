@@ -25,7 +25,12 @@ from bridge.upstream.state import Action, Event, Phase, State
 
 STABLE_AFTER = 30.0
 
-_TIMED = (Phase.CONNECTING, Phase.HANDSHAKING, Phase.DISCOVERING)
+_TIMED = (
+    Phase.CONNECTING,
+    Phase.HANDSHAKING,
+    Phase.DISCOVERING,
+    Phase.AUTHORIZING,
+)
 
 
 class Hands(Protocol):
@@ -88,6 +93,14 @@ class Lifecycle:
         while self._events:
             self._step(self._events[0])
             self._events.popleft()
+
+    def overdue(self) -> None:
+        """The present phase took too long."""
+        reason = f"{self.phase.value} took too long"
+        if self.phase is Phase.AUTHORIZING:
+            self.feed(state.RenewFailed(reason))
+        else:
+            self.feed(state.LinkFailed(reason))
 
     def next_epoch(self, epochs: Iterator[int]) -> int:
         """A link is open: count it."""

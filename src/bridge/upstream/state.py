@@ -25,7 +25,8 @@ CONNECTING, HANDSHAKING, DISCOVERING    SessionEnded            BACKING_OFF *
 BACKING_OFF, FAILED, AWAITING_LOGIN     Waited, Poke            CONNECTING
 READY                                   Poke(reconnect)         CONNECTING
 DRAINING                                LinkFailed,             STOPPED
-                                        SessionEnded, CallsDone
+                                        SessionEnded,
+                                        Unauthorized, CallsDone
 any but DRAINING, STOPPED               Drain                   DRAINING
 ======================================  ======================  ================
 
@@ -388,6 +389,7 @@ TABLE: dict[tuple[Phase, type[Event]], _Rule] = {
     (Phase.DRAINING, CallsDone): _stop,
     (Phase.DRAINING, LinkFailed): _stop,
     (Phase.DRAINING, SessionEnded): _stop,
+    (Phase.DRAINING, Unauthorized): _stop,
     **{(phase, Unauthorized): _unauthorized for phase in _LINKED},
     **{(phase, LinkFailed): _failed for phase in _LINKED},
     **{(phase, SessionEnded): _failed for phase in _OPENING},

@@ -8,8 +8,9 @@ from msgspec import UNSET, Raw
 from trio.testing import MockClock
 
 from bridge.contract.router import Notified
-from bridge.contract.upstream import Answer, Cancel, Notify, Question, Related
+from bridge.contract.upstream import Answer, Answered, Cancel, Notify, Question, Related
 from bridge.protocol.frame import Frame, notification, raw, request
+from bridge.wire.link import FrameRefused
 from kit.upstream import (
     Bench,
     Outcome,
@@ -347,3 +348,36 @@ async def test_a_notification_of_the_clients_is_passed_on_while_ready(
         bench.post(Notify(frame=frame))
         await settle()
         assert bench.server.heard_of("notifications/roots/list_changed") == [frame]
+
+
+@pytest.mark.requirement("C37")
+async def test_what_is_no_frame_is_logged_within_limits_and_harms_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        with logged() as lines:
+            for _ in range(500):
+                bench.link.push(FrameRefused(kind="not_json", size=7))
+            await settle()
+        refused = [line for line in lines if line["event"] == "upstream.frame_refused"]
+        assert 100 <= len(refused) <= 101
+        assert refused[0]["kind"] == "not_json"
+        bench.server.answer_held()
+        await outcome.result()
+
+
+@pytest.mark.requirement("C37")
+async def test_odd_numbers_and_deep_results_pass_unopened(
+    autojump_clock: MockClock,
+) -> None:
+    odd = Raw(b'{"n":1' + b"0" * 5000 + b',"d":' + b"[" * 500 + b"]" * 500 + b"}")
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        link, frame = bench.server.held.pop()
+        link.say(Frame(id=frame.id, result=odd))
+        assert await outcome.wait() == Answered(result=odd)

@@ -18,6 +18,8 @@ from bridge.errors import (
     UpstreamLost,
     UpstreamUnavailable,
 )
+from bridge.upstream.state import BearerReady, RenewFailed
+from bridge.upstream.state import LoginNeeded as NeedsLogin
 from kit.upstream import (
     Bench,
     FakeTransport,
@@ -30,8 +32,6 @@ from kit.upstream import (
     running,
     settle,
 )
-
-OFF = HealthCheckConfig(enabled=False)
 
 
 def pauses(transport: FakeTransport) -> list[float]:
@@ -322,8 +322,19 @@ async def test_a_login_is_asked_for_and_tried_again_slowly(
         await bench.ready()
 
 
+@pytest.mark.parametrize(
+    ("event", "phase"),
+    [
+        (BearerReady(), "ready"),
+        (NeedsLogin("log in"), "awaiting_login"),
+        (RenewFailed("HTTP 503"), "backing_off"),
+        (None, "backing_off"),
+    ],
+)
 async def test_who_holds_credentials_is_asked_before_a_login_is(
     autojump_clock: MockClock,
+    event: BearerReady | NeedsLogin | RenewFailed | None,
+    phase: str,
 ) -> None:
     asked: list[str] = []
 
@@ -331,13 +342,16 @@ async def test_who_holds_credentials_is_asked_before_a_login_is(
         asked.append(challenge)
         return True
 
-    bench = Bench(renew=renew)
+    bench = Bench(config=quiet(retry_attempts=0), renew=renew)
     bench.transport.faults.append(Unauthorized("HTTP 401", challenge="Bearer x"))
     async with running(bench):
         await bench.reach("authorizing")
         await settle()
         assert asked == ["Bearer x"]
         assert bench.status.state == "connecting"
+        if event is not None:
+            bench.actor.heed_credentials(event)
+        await bench.reach(phase)
 
 
 @pytest.mark.requirement("R138")

@@ -83,6 +83,7 @@ EXPECTED: dict[tuple[Phase, type[Event]], Phase] = {
     (P.DRAINING, CallsDone): P.STOPPED,
     (P.DRAINING, LinkFailed): P.STOPPED,
     (P.DRAINING, SessionEnded): P.STOPPED,
+    (P.DRAINING, Unauthorized): P.STOPPED,
     **{(phase, Unauthorized): P.AUTHORIZING for phase in LINKED},
     **{(phase, LinkFailed): P.BACKING_OFF for phase in LINKED},
     **{(phase, SessionEnded): P.BACKING_OFF for phase in LINKED[:3]},
