@@ -5,16 +5,16 @@ simulated worlds. No cookies, no proxies from the environment, no automatic redi
 no compressed answers, one TLS context for all clients of one verification setting.
 """
 
-from bridge.http.client import HttpClient, read_body, resolve
+from bridge.http.client import Answer, HttpClient, resolve
 from bridge.http.clients import ClientPool, HttpClients
 from bridge.http.fetcher import Fetched, Fetcher
 
 __all__ = [
+    "Answer",
     "ClientPool",
     "Fetched",
     "Fetcher",
     "HttpClient",
     "HttpClients",
-    "read_body",
     "resolve",
 ]

@@ -39,8 +39,12 @@ class PortStream(httpcore.AsyncNetworkStream):
     ) -> None:
         self._stream = stream
         self._under_tls = under_tls
+        self._cut = False
+        self.secured: PortStream | None = None  # what TLS made of it
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._cut:
+            raise httpcore.ReadError("the connection was cut")
         with _mapped(timeout, late=httpcore.ReadTimeout, broken=httpcore.ReadError):
             return bytes(await self._stream.receive_some(max_bytes))
 
@@ -51,6 +55,11 @@ class PortStream(httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         # Not the polite end: httpcore shields this, and a TLS farewell may hang.
         await trio.aclose_forcefully(self._stream)
+
+    async def cut(self) -> None:
+        """Close it now; whoever reads from it gets an error."""
+        self._cut = True
+        await self.aclose()
 
     async def start_tls(
         self,
@@ -72,7 +81,8 @@ class PortStream(httpcore.AsyncNetworkStream):
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise
-        return PortStream(stream, under_tls=self._stream)
+        self.secured = PortStream(stream, under_tls=self._stream)
+        return self.secured
 
     def get_extra_info(self, info: str) -> Any:
         """httpcore asks for the TLS state (ALPN) and whether an idle stream ended."""
@@ -95,6 +105,7 @@ class PortBackend(httpcore.AsyncNetworkBackend):
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._newest: PortStream | None = None
 
     async def connect_tcp(
         self,
@@ -107,7 +118,13 @@ class PortBackend(httpcore.AsyncNetworkBackend):
         with _mapped(
             timeout, late=httpcore.ConnectTimeout, broken=httpcore.ConnectError
         ):
-            return PortStream(await self._network.connect(host, port))
+            self._newest = PortStream(await self._network.connect(host, port))
+        return self._newest
+
+    async def cut(self) -> None:
+        """Cut the connection made last: the only one of a transport."""
+        if self._newest is not None:
+            await (self._newest.secured or self._newest).cut()
 
     async def sleep(self, seconds: float) -> None:
         await trio.sleep(seconds)

@@ -8,7 +8,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from bridge.errors import FrameTooLarge, LinkError
-from bridge.http.transport import PortTransport
+from bridge.http.body import Body
+from bridge.http.transport import BODY, PortTransport
 from bridge.ports import Network
 
 #: Reads wait as long as their caller's own deadline says.
@@ -19,6 +20,28 @@ _SAME_METHOD = frozenset({307, 308})
 _FOR_GET = frozenset({301, 302, 303, 307, 308})
 
 Headers = Mapping[str, str]
+
+
+class Answer:
+    """An HTTP answer whose body has not been read. Header names match in any case."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._body: Body = response.extensions[BODY]
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    async def receive(self) -> bytes:
+        """The next part of the body; empty at its end. Raises `LinkError`."""
+        return await anext(self._body, b"")
+
+    async def read(self, *, limit: int) -> bytes:
+        """The whole body. Raises `FrameTooLarge` as soon as it passes ``limit``."""
+        body = bytearray()
+        while part := await self.receive():
+            if len(body) + len(part) > limit:
+                raise FrameTooLarge(f"the answer is larger than {limit} bytes")
+            body += part
+        return bytes(body)
 
 
 class HttpClient:
@@ -44,8 +67,8 @@ class HttpClient:
         *,
         headers: Headers,
         content: bytes | AsyncIterable[bytes] | None = None,
-    ) -> AsyncGenerator[httpx.Response, None]:
-        """One request; the response with its body unread, closed on exit.
+    ) -> AsyncGenerator[Answer, None]:
+        """One request; its answer with the body unread, closed on exit.
 
         Redirects are followed within the same origin and with the same method, a few
         of them; any other is the caller's answer. An unread body closes the connection.
@@ -62,7 +85,7 @@ class HttpClient:
             )
         try:
             _check_encoding(response)
-            yield response
+            yield Answer(response)
         finally:
             await response.aclose()
 
@@ -121,13 +144,3 @@ def _check_encoding(response: httpx.Response) -> None:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise LinkError("the answer is compressed, which was not asked for")
-
-
-async def read_body(response: httpx.Response, *, limit: int) -> bytes:
-    """The whole body. Raises `FrameTooLarge` as soon as it passes ``limit`` bytes."""
-    body = bytearray()
-    async for part in response.aiter_raw():
-        if len(body) + len(part) > limit:
-            raise FrameTooLarge(f"the answer is larger than {limit} bytes")
-        body += part
-    return bytes(body)

@@ -6,7 +6,7 @@ import msgspec
 import trio
 
 from bridge.errors import FrameTooLarge, LinkError, LinkTimeout
-from bridge.http.client import HttpClient, read_body
+from bridge.http.client import HttpClient
 
 _MEBIBYTE = 2**20
 _DEADLINE = 10.0
@@ -46,14 +46,12 @@ class Fetcher:
             with trio.fail_after(deadline):
                 async with client.exchange(
                     method, url, headers=headers or {}, content=content
-                ) as response:
-                    body = await read_body(response, limit=max_bytes)
+                ) as answer:
+                    body = await answer.read(limit=max_bytes)
         except trio.TooSlowError:
             raise LinkTimeout(f"no answer within {deadline:g} s") from None
         except FrameTooLarge as error:
             raise LinkError(error.public) from error
         finally:
             await client.aclose()
-        return Fetched(
-            status=response.status_code, headers=dict(response.headers), body=body
-        )
+        return Fetched(status=answer.status, headers=dict(answer.headers), body=body)

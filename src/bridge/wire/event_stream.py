@@ -1,11 +1,11 @@
 """One logical event stream over the responses that carry it: what to resume with."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
-import httpx
 import trio
 
 from bridge.errors import LinkLost
+from bridge.http import Answer
 from bridge.protocol.sse import EventDecoder, ServerEvent
 
 #: The pause before a stream is opened again when the server did not say.
@@ -36,17 +36,16 @@ class EventStream:
         """How long to wait before the next response is asked for."""
         return self._pause
 
-    async def read(self, response: httpx.Response, take: Take) -> bool:
+    async def read(self, response: Answer, take: Take) -> bool:
         """Read until ``take`` is satisfied (True), or the response ends or is cut.
 
         Raises `FrameTooLarge`.
         """
         decoder = EventDecoder(limit=self._limit)
-        chunks = response.aiter_raw()
         try:
-            async for chunk in chunks:
+            while chunk := await response.receive():
                 if await self._feed(decoder, chunk, take):
-                    await _finish(chunks)
+                    await _finish(response)
                     return True
         except LinkLost:
             return False
@@ -62,10 +61,8 @@ class EventStream:
         return done
 
 
-async def _finish(chunks: AsyncIterator[bytes]) -> None:
-    left = _REST_CHUNKS
+async def _finish(response: Answer) -> None:
     with trio.move_on_after(_REST_DEADLINE):
-        async for _ in chunks:
-            left -= 1
-            if not left:
+        for _ in range(_REST_CHUNKS):
+            if not await response.receive():
                 return

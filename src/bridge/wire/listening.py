@@ -7,7 +7,6 @@ server that cannot be reached three times in a row is gone: the link is lost.
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-import httpx
 import trio
 
 from bridge.errors import (
@@ -18,6 +17,7 @@ from bridge.errors import (
     RequestRefused,
     SessionLost,
 )
+from bridge.http import Answer
 from bridge.wire import answers
 from bridge.wire.event_stream import EventStream, Take
 from bridge.wire.http_upstream import HttpUpstream
@@ -103,16 +103,16 @@ class Listening:
         async with self._client.exchange(
             "GET", self._upstream.url, headers=headers
         ) as response:
-            self._check(response)
+            self._check(response, in_session="Mcp-Session-Id" in headers)
             self._unreachable = 0
             await self._stream.read(response, self._take)
 
-    def _check(self, response: httpx.Response) -> None:
+    def _check(self, response: Answer, *, in_session: bool) -> None:
         refusal = answers.refusal(
-            response.status_code,
+            response.status,
             response.headers,
             name=self._upstream.name,
-            in_session="Mcp-Session-Id" in response.request.headers,
+            in_session=in_session,
         )
         if refusal is not None:
             raise refusal

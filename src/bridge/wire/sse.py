@@ -7,7 +7,6 @@ stream's own origin: the token goes there. The end of the stream is the link's e
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import httpx
 import trio
 
 from bridge.errors import (
@@ -18,7 +17,7 @@ from bridge.errors import (
     LinkLost,
     LinkTimeout,
 )
-from bridge.http import read_body, resolve
+from bridge.http import Answer, resolve
 from bridge.protocol.frame import decode_upstream
 from bridge.protocol.sse import ServerEvent
 from bridge.wire import answers
@@ -141,11 +140,11 @@ class _SseLink:
             ) as response,
         ):
             self._check(response)
-            await read_body(response, limit=_COURTESY)
+            await response.read(limit=_COURTESY)
 
-    def _check(self, response: httpx.Response) -> None:
+    def _check(self, response: Answer) -> None:
         refusal = answers.refusal(
-            response.status_code, response.headers, name=self._upstream.name
+            response.status, response.headers, name=self._upstream.name
         )
         if refusal is not None:
             raise refusal

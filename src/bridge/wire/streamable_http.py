@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-import httpx
 import trio
 
 from bridge.errors import (
@@ -19,7 +18,7 @@ from bridge.errors import (
     LinkLost,
     RequestRefused,
 )
-from bridge.http import HttpClient, read_body
+from bridge.http import Answer, HttpClient
 from bridge.protocol.frame import Frame, decode_upstream
 from bridge.protocol.sse import ServerEvent
 from bridge.wire import answers
@@ -147,11 +146,11 @@ class _StreamableHttpLink:
             self._listen()
 
     async def _answered(
-        self, response: httpx.Response, outgoing: Outgoing, *, stream: EventStream
+        self, response: Answer, outgoing: Outgoing, *, stream: EventStream
     ) -> bool:
         """Deliver what the response holds. False: it ended before its answer."""
         refusal = answers.refusal(
-            response.status_code,
+            response.status,
             response.headers,
             name=self._upstream.name,
             in_session=bool(self._session),
@@ -160,7 +159,7 @@ class _StreamableHttpLink:
             await self._refused(response, outgoing, refusal=refusal)
             return True
         if outgoing.upstream_id is None:
-            await read_body(response, limit=_COURTESY)
+            await response.read(limit=_COURTESY)
             return True
         if outgoing.frame.method == "initialize":
             self._keep_session(response.headers.get("mcp-session-id", ""))
@@ -173,20 +172,20 @@ class _StreamableHttpLink:
             case other:
                 raise LinkError(
                     f"'{self._upstream.name}' answered a request with status"
-                    f" {response.status_code} and content type {other[:80]!r}"
+                    f" {response.status} and content type {other[:80]!r}"
                 )
 
     async def _refused(
-        self, response: httpx.Response, outgoing: Outgoing, *, refusal: LinkError
+        self, response: Answer, outgoing: Outgoing, *, refusal: LinkError
     ) -> None:
         """Raise the refusal, unless its body is the JSON-RPC answer."""
         frame = None
         if (
             isinstance(refusal, RequestRefused)
             and outgoing.upstream_id is not None
-            and answers.may_carry_answer(response.status_code, response.headers)
+            and answers.may_carry_answer(response.status, response.headers)
         ):
-            body = await read_body(response, limit=self._upstream.frame_bytes)
+            body = await response.read(limit=self._upstream.frame_bytes)
             frame = answers.error_in(body, outgoing.upstream_id)
         if frame is None:
             raise refusal
@@ -197,8 +196,8 @@ class _StreamableHttpLink:
             raise LinkError(f"'{self._upstream.name}' gave an illegal session id")
         self._session = session
 
-    async def _read_json(self, response: httpx.Response, upstream_id: int) -> None:
-        body = await read_body(response, limit=self._upstream.frame_bytes)
+    async def _read_json(self, response: Answer, upstream_id: int) -> None:
+        body = await response.read(limit=self._upstream.frame_bytes)
         if not await self._deliver(decode_upstream(body), upstream_id):
             raise LinkLost(f"'{self._upstream.name}' answered something else")
 
@@ -251,7 +250,7 @@ class _StreamableHttpLink:
             async with client.exchange(
                 "GET", self._upstream.url, headers=headers
             ) as response:
-                if response.status_code == HTTPStatus.OK:
+                if response.status == HTTPStatus.OK:
                     return await stream.read(response, take)
         except LinkError:
             pass  # counted by the caller; refusals included
@@ -277,6 +276,6 @@ class _StreamableHttpLink:
                     "DELETE", self._upstream.url, headers=self._headers(answers.JSON)
                 ) as response,
             ):
-                await read_body(response, limit=_COURTESY)
+                await response.read(limit=_COURTESY)
         except (LinkError, FrameTooLarge):
             return  # a courtesy; the server's own idle limit does the rest
