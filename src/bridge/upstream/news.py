@@ -5,7 +5,8 @@ from msgspec import UNSET, Raw
 
 from bridge.protocol.frame import Frame
 
-PROGRESS_GAP = 0.1  # at most ten a second per call
+PROGRESS_GAP = 0.1  # at most ten a second per call, on average
+PROGRESS_BURST = 10  # so that a short call's few reports all arrive
 BULLETIN_GAP = 0.1
 BULLETINS_HELD = 1024
 LOG_RATE = 50.0  # lines a second
@@ -31,11 +32,12 @@ def integer(value: Raw | None) -> int | None:
 class ProgressGate:
     """The progress of one call: it must rise, and the latest one wins."""
 
-    __slots__ = ("_held", "_open_at", "_value")
+    __slots__ = ("_held", "_open_at", "_spent_until", "_value")
 
     def __init__(self) -> None:
         self._value = float("-inf")
         self._open_at = float("-inf")
+        self._spent_until = float("-inf")  # each release spends one gap of time
         self._held: dict[str, Raw] | None = None
 
     @property
@@ -56,7 +58,8 @@ class ProgressGate:
         """What may pass now, if anything."""
         if self._held is None or now < self._open_at:
             return None
-        self._open_at = now + PROGRESS_GAP
+        self._spent_until = max(self._spent_until, now) + PROGRESS_GAP
+        self._open_at = self._spent_until - PROGRESS_BURST * PROGRESS_GAP
         return self.flush()
 
     def flush(self) -> dict[str, Raw] | None:

@@ -211,7 +211,7 @@ async def test_params_that_cannot_carry_a_token_fail_that_call_alone(
 
 
 @pytest.mark.requirement("C31", "R125")
-async def test_progress_passes_ten_times_a_second_and_the_latest_wins(
+async def test_progress_passes_ten_times_a_second_after_a_burst_of_ten(
     autojump_clock: MockClock,
 ) -> None:
     bench = Bench()
@@ -223,7 +223,7 @@ async def test_progress_passes_ten_times_a_second_and_the_latest_wins(
             bench.link.say(progress(token, value))
             await trio.sleep(0.01)
         told = [decoded(news.params["progress"]) for news in outcome.told(Progress)]
-        assert 10 <= len(told) <= 12
+        assert 20 <= len(told) <= 22  # the burst, and ten in the second after it
         assert told == sorted(told)
         bench.server.answer_held()
         await outcome.result()
