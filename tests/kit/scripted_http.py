@@ -82,7 +82,7 @@ class ScriptedServer:
     """Gives each request to ``script``; ``asked`` keeps them all."""
 
     def __init__(self, script: Script) -> None:
-        self._script = script
+        self.script = script
         self.asked: list[Asked] = []
 
     def methods(self) -> list[str]:
@@ -94,7 +94,7 @@ class ScriptedServer:
         try:
             while asked := await _request(stream, held):
                 self.asked.append(asked)
-                await self._script(Exchange(asked, stream))
+                await self.script(Exchange(asked, stream))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
