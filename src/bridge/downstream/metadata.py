@@ -15,7 +15,9 @@ from bridge.downstream.message import Request, Response
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 #: `/sse`, `/mcp`, and the views of one server or of tags below them.
-_RESOURCE = re.compile(r"/(?:sse|mcp)(?:/(?:mcp|tag)/[A-Za-z0-9._~+,%-]{1,256})?")
+_RESOURCE = re.compile(
+    r"/(?:sse|mcp)(?:/(?:mcp|server|tag)/[A-Za-z0-9._~+,%-]{1,256})?"
+)
 _MESSAGES = re.compile(r"/messages/?")
 
 

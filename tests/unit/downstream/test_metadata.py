@@ -12,7 +12,8 @@ ISSUER = "https://issuer.example/"
 PUBLIC = "https://bridge.example"
 RESOURCES = (
     *("", "/mcp", "/sse"),
-    *("/sse/mcp/github", "/mcp/mcp/github", "/sse/tag/a+b", "/mcp/tag/a,b"),
+    *("/sse/mcp/github", "/mcp/mcp/github", "/mcp/server/github"),
+    *("/sse/tag/a+b", "/mcp/tag/a,b"),
 )
 
 
