@@ -201,6 +201,10 @@ class FakeLink:
         """Let the bridge receive a frame."""
         self.push(Received(frame=frame, related=related))
 
+    def fall_silent(self) -> None:
+        """Lose the link: sending tells at once, receiving only after `fail`."""
+        self._error = LinkLost("the server has gone")
+
     def fail(self, error: LinkError | None = None) -> None:
         """Lose the link."""
         self._error = error or LinkLost("the server has gone")

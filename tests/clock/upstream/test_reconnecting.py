@@ -244,9 +244,11 @@ async def test_a_call_sent_while_the_link_is_dying_is_not_lost(
 ) -> None:
     bench = Bench()
     async with ready(bench):
-        bench.link.fail()
+        bench.link.fall_silent()
         _, outcome = bench.call()
+        await settle()
         _, another = bench.call()
+        bench.link.fail()
         await outcome.error(UpstreamUnavailable)
         await another.error(UpstreamUnavailable)
         assert bench.server.heard_of("tools/call") == []
