@@ -95,6 +95,8 @@ class PortStream(httpcore.AsyncNetworkStream):
                 return None
 
     def _is_readable(self) -> bool:
+        if self._cut:
+            return True  # as one that ended; the socket is gone
         sock = getattr(self._under_tls or self._stream, "socket", None)
         readable = getattr(sock, "is_readable", None)
         return bool(readable()) if readable is not None else False
