@@ -152,6 +152,10 @@ class CallTable:
         """Progress: the idle deadline starts anew, the maximum stays."""
         flight.due = min(now + self.limits.idle, flight.last)
 
+    def hold(self, flight: Flight, until: float) -> None:
+        """A client thinks about its question: the idle deadline waits as long."""
+        flight.due = min(max(flight.due, until), flight.last)
+
     def settle(self, upstream_id: int) -> Flight | None:
         """Take a call out: it has its answer, or its end."""
         flight = self._flights.pop(upstream_id, None)

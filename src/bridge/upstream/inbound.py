@@ -22,7 +22,7 @@ from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.calls import CallTable, Flight
 from bridge.upstream.connection import Connection
 from bridge.upstream.news import Bulletins, LineBudget, integer
-from bridge.upstream.questions import Questions, certain_owner
+from bridge.upstream.questions import OpenQuestion, Questions, certain_owner
 from bridge.upstream.traffic import Traffic
 from bridge.wire.link import FrameRefused
 
@@ -114,7 +114,8 @@ class Inbound:
         connection = self._connection
         if connection is None or connection.epoch != message.epoch:
             self.dropped += 1
-        elif self._questions.take(message.upstream_id):
+        elif (opened := self._questions.take(message.upstream_id)) is not None:
+            self._resume(opened)
             connection.respond(
                 message.upstream_id, result=message.result, error=message.error
             )
@@ -185,6 +186,7 @@ class Inbound:
             self._refuse(connection, frame, key, reason="ambiguous_client")
         else:
             opened = self._questions.add(key, owner=owner, now=trio.current_time())
+            self._calls.hold(owner, opened.due)
             self._alarms.no_later(Alarm.SWEEP, opened.due)
             owner.call.reply.tell(
                 Question(
@@ -218,8 +220,18 @@ class Inbound:
         except FrameInvalid:
             key = None
         question = text(key) if integer(key) is None else integer(key)
-        if question is None or not self._questions.take(question):
+        opened = None if question is None else self._questions.take(question)
+        if opened is None:
             self.dropped += 1
+        else:
+            self._resume(opened)
+
+    def _resume(self, opened: OpenQuestion) -> None:
+        """A question is closed: the call's idle deadline counts again."""
+        flight = self._calls.find(opened.owner)
+        if flight is not None and not self._questions.asks(opened.owner):
+            self._calls.rearm(flight, trio.current_time())
+            self._alarms.no_later(Alarm.SWEEP, flight.due)
 
     def _logged(
         self, connection: Connection, frame: Frame, *, related: int | None

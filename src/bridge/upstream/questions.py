@@ -60,9 +60,13 @@ class Questions:
         self._open[question] = opened
         return opened
 
-    def take(self, question: int | str) -> bool:
-        """Close a question. False: it was not open."""
-        return self._open.pop(question, None) is not None
+    def take(self, question: int | str) -> OpenQuestion | None:
+        """Close a question. None: it was not open."""
+        return self._open.pop(question, None)
+
+    def asks(self, owner: int) -> bool:
+        """Whether a call in flight has a question open."""
+        return any(opened.owner == owner for opened in self._open.values())
 
     def take_owned(self, owner: int) -> list[int | str]:
         """Close the questions of a call that has ended."""

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from bridge.contract.router import Notified
 from bridge.contract.upstream import Answer, Answered, Cancel, Notify, Question, Related
+from bridge.errors import CallTimeout
 from bridge.protocol.frame import Frame, notification, raw, request
 from bridge.wire.link import FrameRefused
 from kit.upstream import (
@@ -163,6 +164,38 @@ async def test_a_question_nobody_answers_is_refused_in_time(
         assert "in time" in refusal(bench)["message"]
 
 
+async def test_a_call_does_not_time_out_while_its_client_thinks_about_a_question(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        bench.link.say(request("elicitation/create", {}, id=7))
+        await trio.sleep(200)  # longer than the idle deadline of 60 s
+        question = asked(outcome)
+        bench.post(Answer(epoch=question.epoch, upstream_id=7, result=raw("yes")))
+        await trio.sleep(50)
+        bench.server.answer_held()
+        await settle()
+        assert await outcome.result() == {"ok": True}
+
+
+async def test_after_the_answer_the_idle_deadline_counts_again(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        bench.link.say(request("elicitation/create", {}, id=7))
+        await trio.sleep(100)
+        question = asked(outcome)
+        bench.post(Answer(epoch=question.epoch, upstream_id=7, result=raw("yes")))
+        await trio.sleep(62)
+        await outcome.error(CallTimeout)
+
+
 async def test_a_question_ends_with_the_call_it_belongs_to(
     autojump_clock: MockClock,
 ) -> None:
@@ -227,6 +260,23 @@ async def test_a_question_id_in_use_is_refused(autojump_clock: MockClock) -> Non
         await settle()
         asked(outcome)
         assert refusal(bench)["code"] == -32600
+
+
+async def test_a_call_with_another_open_question_goes_on_waiting(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        for number in (7, 8):
+            bench.link.say(request("elicitation/create", {}, id=number))
+        await trio.sleep(1)
+        bench.post(Answer(epoch=1, upstream_id=7, result=raw("yes")))
+        await trio.sleep(200)
+        assert not outcome.done
+        bench.server.answer_held()
+        assert await outcome.result() == {"ok": True}
 
 
 @pytest.mark.parametrize("key", [1, "one"])
