@@ -118,7 +118,7 @@ class RouterActor:
     def _up(self, message: UpstreamUp) -> None:
         name = message.address.name
         known = self._board.presences.get(name)
-        if known is not None and known.epoch > message.epoch:
+        if self._is_past(name, known, message.epoch):
             return
         if known is not None and not known.up and known.catalog is not None:
             self._note_rejoin(name)
@@ -135,6 +135,12 @@ class RouterActor:
         self._publish()
         self._tell_interests()
 
+    def _is_past(self, name: str, known: Presence | None, epoch: int) -> bool:
+        """News of an older connection, or of an upstream that was removed."""
+        if known is not None and known.epoch > epoch:
+            return True
+        return all(policy.name != name for policy in self._rules.policies)
+
     def _changed(self, message: CatalogChanged) -> None:
         known = self._board.presences.get(message.name)
         if known is None or known.epoch != message.epoch:
@@ -145,7 +151,7 @@ class RouterActor:
     def _down(self, message: UpstreamDown) -> None:
         name = message.address.name
         known = self._board.presences.get(name)
-        if known is not None and known.epoch > message.epoch:
+        if self._is_past(name, known, message.epoch):
             return
         since = trio.current_time()
         if known is not None and known.down_since is not None:

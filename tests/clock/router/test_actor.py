@@ -4,7 +4,6 @@ import msgspec
 import pytest
 import trio
 
-from bridge.actor.mailbox import Mailbox
 from bridge.contract.catalog import Catalog
 from bridge.contract.router import (
     CatalogChanged,
@@ -14,7 +13,7 @@ from bridge.contract.router import (
     UpstreamDown,
     UpstreamRemoved,
 )
-from bridge.contract.upstream import Announce, UpstreamAddress, UpstreamState
+from bridge.contract.upstream import Announce, UpstreamState
 from bridge.observe import catalogue as events
 from bridge.protocol.frame import notification
 from bridge.router.policy import View
@@ -349,11 +348,21 @@ async def test_views_that_nobody_asks_for_any_more_make_room(
 async def test_a_down_from_the_start_is_known_without_names(
     room: RouterRoom, autojump_clock: object
 ) -> None:
-    room.upstreams["c"] = UpstreamAddress(name="c", mailbox=Mailbox(bound=1))
-    down(room, "c", state=UpstreamState.FAILED)
+    down(room, "b", state=UpstreamState.FAILED)
     await settle()
-    assert room.board.presences["c"].catalog is None
+    assert room.board.presences["b"].catalog is None
     assert listed(room) == ["a__x"]
+
+
+async def test_the_last_words_of_a_removed_upstream_are_dropped(
+    room: RouterRoom, autojump_clock: object
+) -> None:
+    room.send(Reconfigured(policies=(policy("b"),)))
+    down(room, "a", epoch=9)
+    room.up("a", epoch=9, tools=[tool("x")])
+    await settle()
+    assert "a" not in room.board.presences
+    assert listed(room) == []
 
 
 async def test_a_router_that_is_told_to_stop_does(
