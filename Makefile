@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+RUNTIME := $(VENV)/.runtime
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 SEEDS ?= 200
 SEED ?= 1
 
@@ -19,13 +21,17 @@ help: ## what there is
 
 setup: $(STAMP) ## virtual environment from the pins
 
-# Dependency groups need pip 25.1; a fresh environment may bring an older one.
-$(STAMP): pyproject.toml constraints.txt
+# What running needs comes first and alone, so that `make run` starts soon.
+$(RUNTIME): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt pip
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-		-e . --group test --group lint
+	$(PIP) -e .
+	@touch $@
+
+# Dependency groups need pip 25.1; a fresh environment may bring an older one.
+$(STAMP): $(RUNTIME)
+	$(PIP) pip
+	$(PIP) --group test --group lint
 	@touch $@
 
 check: lint types layers fast ## what a commit needs, in under a minute
@@ -72,7 +78,7 @@ bench: $(STAMP) ## benchmarks, results as JSON
 docs: $(STAMP) ## regenerate the generated pages, check links
 	$(BIN)/python tests/generate_docs.py
 
-run: $(STAMP) ## a demonstration: issuer, two upstreams and the bridge in front
+run: $(RUNTIME) ## a demonstration: issuer, two upstreams and the bridge in front
 	$(BIN)/bridge demo
 
 fmt: $(STAMP) ## format and repair what can be repaired
