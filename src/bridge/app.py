@@ -14,13 +14,15 @@ import trio
 from bridge import __version__
 from bridge.actor.child import ChildContext, ChildSpec
 from bridge.actor.mailbox import Mailbox
-from bridge.actor.restart import PastBudget, RestartPolicy
+from bridge.actor.restart import PastBudget, RestartPolicy, RestartType
 from bridge.actor.supervisor import Escalated, Supervisor
 from bridge.config.model import Config, UpstreamConfig
 from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import UpstreamMessage
 from bridge.control import LiveControl, child_id
+from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
 from bridge.downstream.front import Front
+from bridge.downstream.health import Health, Management
 from bridge.http import HttpClients
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
@@ -43,13 +45,27 @@ ROUTER_MAILBOX = 1024
 LINK_CLOSE = 8.0
 #: For a part the process cannot do without: past its budget the process ends.
 _VITAL = RestartPolicy(past_budget=PastBudget.ESCALATE)
+#: For a part the bridge can do without, which may also give up by itself.
+_HELPFUL = RestartPolicy(type=RestartType.TRANSIENT)
 
 
 class Bridge:
-    """One bridge, from its first listener to its last child."""
+    """One bridge, from its first listener to its last child.
 
-    def __init__(self, *, config: Config, ports: Ports, log: Log) -> None:
+    ``listen_control`` opens the socket the command line asks, given our port; without
+    it there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        ports: Ports,
+        log: Log,
+        listen_control: ListenControl | None = None,
+    ) -> None:
         self._config = config
+        self._listen_control = listen_control
         self._ports = ports
         self._log = log
         self._failure: Escalated | None = None
@@ -186,6 +202,7 @@ class Bridge:
         for upstream in self._config.upstreams:
             if upstream.enabled:
                 self._supervisor.add(self._upstream_child(upstream))
+        self._add_control()
         self._supervisor.add(
             ChildSpec(
                 id="server",
@@ -209,6 +226,31 @@ class Bridge:
         )
         context.started()
         await router.run(context.stopping)
+
+    def _add_control(self) -> None:
+        if self._listen_control is None:
+            return
+        pages = ControlPages(
+            health=Health(self.control),
+            management=Management(
+                control=self.control,
+                dispatcher=self._dispatcher,
+                metrics=self.metrics.text,
+            ),
+            knows=self._board.knows,
+        )
+        listen = self._listen_control
+
+        async def start(context: ChildContext) -> None:
+            await serve_control(
+                pages,
+                context,
+                listen=lambda: listen(self._front.port),
+                clock=self._ports.clock,
+                log=self._log,
+            )
+
+        self._supervisor.add(ChildSpec(id="control", start=start, restart=_HELPFUL))
 
     async def _run_server(self, context: ChildContext) -> None:
         patience = max(self._config.bridge.drain_timeout - LINK_CLOSE, 0.0)
@@ -248,6 +290,7 @@ class Bridge:
         return ChildSpec(
             id=child_id(config.name),
             start=start,
+            restart=RestartPolicy(type=RestartType.TRANSIENT),
             shutdown=LINK_CLOSE,
             group="upstreams",
         )

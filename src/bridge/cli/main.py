@@ -1,90 +1,59 @@
-"""The command line. The only place that reads the process's environment."""
+"""The command line. The only place that reads the process's environment.
+
+Commands import what they run when they run, so that ``--help`` and a wrong option
+are answered at once.
+"""
+# ruff: noqa: PLC0415 - see above
 
 import os
 import sys
-from collections.abc import Mapping
+import traceback
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
-import msgspec
 
 from bridge import __version__
-from bridge.cli.exit import EXIT_USAGE, complain
-from bridge.config import (
-    Loaded,
-    Overrides,
-    bridge_home,
-    command_runner,
-    find_config,
-    format_problems,
-    load_config,
-    read_config_file,
+from bridge.cli.exit import EXIT_FAILED, CommandFailed, complain
+from bridge.cli.invocation import Invocation
+from bridge.cli.options import (
+    config_option,
+    debug_option,
+    examples,
+    examples_and_statuses,
+    format_option,
+    remote_options,
+    serve_options,
 )
-from bridge.errors import ConfigError
-
-
-class Invocation(msgspec.Struct, frozen=True, kw_only=True):
-    """What every command is given: where it runs and which file it is about."""
-
-    environment: Mapping[str, str]
-    config: str | None
-    config_dir: str | None
-    debug: bool
-
-    def load(self, overrides: Overrides | None = None) -> Loaded:
-        """The configuration, or exit status 2 with every problem listed."""
-        source = "configuration"
-        try:
-            path = find_config(
-                self.config,
-                environment=self.environment,
-                home=bridge_home(self.config_dir, self.environment),
-                exists=Path.is_file,
-            )
-            source = str(path)
-            return load_config(
-                read_config_file(path),
-                source=source,
-                environment=self.environment,
-                overrides=overrides or Overrides(debug=self.debug),
-                substitute=command_runner(self.environment),
-            )
-        except ConfigError as error:
-            for line in format_problems(source, error.problems).splitlines():
-                complain(line)
-            if not error.problems:
-                complain(error.public)
-            sys.exit(EXIT_USAGE)
+from bridge.config import Overrides
 
 
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples_and_statuses(
+        "bridge demo                         try it, with nothing prepared",
+        "bridge check --config config.json   what is wrong, what would start",
+        "bridge serve --config config.json   run it",
+        "bridge status                       how it is doing",
+    ),
 )
-@click.option(
-    "--config",
-    "--bridge-config",
-    "config",
-    metavar="FILE",
-    help="Configuration file. Without it: MCP_BRIDGE_CONFIG, ./config.json, "
-    "~/.foxxy-bridge/config.json.",
-)
+@config_option
 @click.option(
     "--config-dir",
     metavar="DIR",
-    help="Home of tokens and of the default file (BRIDGE_HOME).",
+    help="Home of tokens and of the default file: BRIDGE_HOME, ~/.foxxy-bridge.",
 )
-@click.option("--debug", is_flag=True, help="Log at debug level.")
+@debug_option
 @click.version_option(__version__, prog_name="bridge")
 @click.pass_context
 def cli(
-    context: click.Context,
-    *,
-    config: str | None,
-    config_dir: str | None,
-    debug: bool,
+    context: click.Context, *, config: str | None, config_dir: str | None, debug: bool
 ) -> None:
-    """Many MCP servers behind one validated endpoint."""
+    """Many MCP servers behind one validated endpoint.
+
+    With --bridge-config FILE and no command it serves, as `bridge serve` does.
+    """
     context.obj = Invocation(
         environment=dict(os.environ),  # noqa: TID251 - read once, here
         config=config,
@@ -99,12 +68,16 @@ def cli(
     context.invoke(serve_command)  # the seed's spelling (R115)
 
 
-@cli.command("serve")
-@click.option("--config", "--bridge-config", "config", metavar="FILE")
-@click.option("--host", help="Address to listen on (bridge.host).")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port (bridge.port).")
-@click.option("--no-auth", is_flag=True, help="No token needed; loopback only.")
-@click.option("--debug", is_flag=True, help="Log at debug level.")
+@cli.command(
+    "serve",
+    epilog=examples(
+        "bridge serve --config config.json",
+        "bridge serve --config config.json --no-auth",
+        "OAUTH_ISSUER=https://id.example.com OAUTH_AUDIENCE=mcp bridge serve",
+    ),
+)
+@serve_options
+@debug_option
 @click.pass_obj
 def serve_command(
     invocation: Invocation,
@@ -115,18 +88,190 @@ def serve_command(
     no_auth: bool = False,
     debug: bool = False,
 ) -> None:
-    """Run the bridge until it is told to stop."""
-    from bridge.cli.serve import serve  # noqa: PLC0415 - other commands start faster
+    """Run the bridge until it is told to stop.
 
-    given = msgspec.structs.replace(invocation, config=config or invocation.config)
-    loaded = given.load(
-        Overrides(
-            host=host, port=port, no_auth=no_auth, debug=debug or invocation.debug
-        )
+    Who comes in needs a token of OAUTH_ISSUER for OAUTH_AUDIENCE (or bridge.auth in
+    the file); --no-auth switches that off. SIGTERM and Ctrl-C stop it once calls in
+    flight have been answered, a second one at once.
+    """
+    from bridge.cli.serve import serve
+
+    overrides = Overrides(
+        host=host, port=port, no_auth=no_auth, debug=debug or invocation.debug
     )
-    sys.exit(serve(loaded, environment=invocation.environment))
+    loaded = invocation.about(config).load(overrides)
+    sys.exit(serve(loaded, environment=invocation.environment, home=invocation.home))
+
+
+@cli.command(
+    "check",
+    epilog=examples(
+        "bridge check --config config.json",
+        "bridge check --config config.json --no-auth --format json",
+    ),
+)
+@serve_options
+@format_option
+@click.pass_obj
+def check_command(
+    invocation: Invocation,
+    *,
+    config: str | None,
+    host: str | None,
+    port: int | None,
+    no_auth: bool,
+    form: str,
+) -> None:
+    """Say all that is wrong with a configuration, and what it would start.
+
+    Takes the options of `serve` and starts nothing. The exit status is 2 when there
+    is any error, also one of a single server.
+    """
+    from bridge.cli.check import check
+
+    found = invocation.about(config).read(
+        Overrides(host=host, port=port, no_auth=no_auth, debug=invocation.debug)
+    )
+    sys.exit(check(found, form="json" if form == "json" else "table"))
+
+
+@cli.command("status", epilog=examples("bridge status", "bridge status --format json"))
+@remote_options
+@click.pass_obj
+def status_command(invocation: Invocation, **options: object) -> None:
+    """Show a running bridge and its servers, live."""
+    from bridge.cli.live import show_status
+
+    show_status(invocation.home, options)
+
+
+@cli.command(
+    "demo",
+    epilog=examples("bridge demo", "bridge demo --port 9000", "bridge demo --check"),
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port of the bridge. Without it: 8080, or a free one when that is taken.",
+)
+@click.option(
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Log in, list and call by itself through /sse and /mcp, then end.",
+)
+@debug_option
+@click.pass_obj
+def demo_command(
+    invocation: Invocation, *, port: int | None, only_check: bool, debug: bool
+) -> None:
+    """Try the bridge with nothing prepared.
+
+    Starts an identity provider for development, two small MCP servers and the bridge
+    in front of them, all on this machine and only there, and prints commands to try.
+    Ctrl-C ends everything.
+    """
+    from bridge.demo.run import Wish, demo
+
+    wish = Wish(
+        port=port,
+        only_check=only_check,
+        debug=debug or invocation.debug,
+        home=invocation.home,
+    )
+    sys.exit(demo(wish, environment=invocation.environment))
+
+
+@cli.group("server")
+def server_group() -> None:
+    """The bridge itself: start it, see its status."""
+
+
+@cli.group("config")
+def config_group() -> None:
+    """The configuration file."""
+
+
+@cli.group("mcp")
+def mcp_group() -> None:
+    """The MCP servers behind a running bridge."""
+
+
+@cli.group("tool")
+def tool_group() -> None:
+    """The tools a running bridge offers."""
+
+
+@mcp_group.command("list", epilog=examples("bridge mcp list"))
+@remote_options
+@click.pass_obj
+def mcp_list_command(invocation: Invocation, **options: object) -> None:
+    """List the servers: state, transport, what they say they are, tags."""
+    from bridge.cli.live import show_servers
+
+    show_servers(invocation.home, options)
+
+
+@tool_group.command(
+    "list",
+    epilog=examples(
+        "bridge tool list",
+        "bridge tool list --server time",
+        "bridge tool list --tag dev",
+        "bridge tool list --tag dev+remote   with both tags (a,b: with any)",
+    ),
+)
+@click.option("--tag", metavar="TAGS", help="Only of servers with these tags.")
+@click.option("--server", metavar="NAME", help="Only of this server.")
+@remote_options
+@click.pass_obj
+def tool_list_command(
+    invocation: Invocation,
+    *,
+    tag: str | None,
+    server: str | None,
+    **options: object,
+) -> None:
+    """List the tools as a client is shown them."""
+    from bridge.cli.live import show_tools
+
+    if tag and server:
+        raise click.UsageError("Choose one of --tag and --server.")
+    show_tools(invocation.home, options, tag=tag, server=server)
+
+
+# The seed's spellings of the same commands (R115, R116).
+server_group.add_command(serve_command, "start")
+server_group.add_command(status_command, "status")
+config_group.add_command(check_command, "validate")
 
 
 def main() -> None:
-    """Entry point of `bridge`, `foxxy-bridge` and `mcp-foxxy-bridge`."""
-    cli()
+    """Entry point of `bridge`, `foxxy-bridge` and `mcp-foxxy-bridge`.
+
+    The boundary: whatever happens, a person reads sentences and a script a status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character is shown its escape.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        cli(prog_name="bridge")
+    except CommandFailed as failure:
+        for line in failure.lines:
+            complain(line)
+        sys.exit(failure.status)
+    except Exception as error:  # noqa: BLE001 - the boundary of the command line
+        complain(unexpected(error))
+        sys.exit(EXIT_FAILED)
+
+
+def unexpected(error: Exception) -> str:
+    """A fault of ours in one line: what and where, never the message (it may hold
+    what is not for everybody)."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+    return (
+        f"an unexpected {type(error).__name__} at {where} (bridge {__version__}); "
+        "this is a fault of the bridge, please report it with this line"
+    )

@@ -5,14 +5,17 @@ import math
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import trio
 
 from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
-from bridge.cli.exit import EXIT_FAILED, EXIT_USAGE, complain
+from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
+from bridge.cli.socket_file import SocketFile, socket_path
 from bridge.config import Loaded
 from bridge.config.model import BridgeConfig
+from bridge.downstream.control_socket import ListenControl
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log, build_log
 from bridge.observe.outlet import Outlet
@@ -24,8 +27,11 @@ from bridge.system import real_ports
 WATCHDOG_GRACE = 5.0
 
 
-def serve(loaded: Loaded, *, environment: Mapping[str, str]) -> int:
-    """Run one bridge until it is told to stop. Returns the exit status."""
+def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
+    """Run one bridge until it is told to stop. Returns the exit status.
+
+    Its control socket stands in ``home``.
+    """
     ports = real_ports(environment)
     outlet = Outlet(sys.stdout.fileno())
     log = log_of(loaded.config.bridge, ports=ports, outlet=outlet)
@@ -37,7 +43,7 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str]) -> int:
             hint=problem.hint,
         )
     try:
-        return trio.run(_serve, loaded, ports, log)
+        return trio.run(_serve, loaded, ports, log, home)
     finally:
         outlet.flush(1.0)
 
@@ -56,15 +62,32 @@ def log_of(config: BridgeConfig, *, ports: Ports, outlet: Outlet) -> Log:
     )
 
 
-async def _serve(loaded: Loaded, ports: Ports, log: Log) -> int:
-    bridge = Bridge(config=loaded.config, ports=ports, log=log)
-    status = 0
+def control_in(home: Path) -> ListenControl:
+    """Opens control sockets in ``home``."""
+    return lambda port: SocketFile(socket_path(home, port))
+
+
+async def _serve(loaded: Loaded, ports: Ports, log: Log, home: Path) -> int:
+    bridge = Bridge(
+        config=loaded.config, ports=ports, log=log, listen_control=control_in(home)
+    )
+    return await run_until_stopped(bridge, loaded.config.bridge)
+
+
+async def run_until_stopped(
+    bridge: Bridge,
+    config: BridgeConfig,
+    *,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> int:
+    """Run ``bridge`` and heed signals; the exit status. Says what went wrong."""
+    status = EXIT_OK
     async with trio.open_nursery() as nursery:
-        await nursery.start(_heed_signals, bridge, loaded.config.bridge)
+        await nursery.start(_heed_signals, bridge, config)
         try:
-            await bridge.run()
+            await bridge.run(task_status=task_status)
         except OSError as error:
-            status = _cannot_listen(loaded.config.bridge, error)
+            status = _cannot_listen(config, error)
         except Escalated as failure:
             complain(f"the bridge has ended: {failure.public}; the log says why")
             status = EXIT_FAILED

@@ -73,6 +73,11 @@ class Front:
             return self._config.public_url.rstrip("/")
         return f"http://{self._authority}"
 
+    @property
+    def port(self) -> int:
+        """The port it is bound to, once `listen` was called."""
+        return self._bound[0][1]
+
     async def listen(self) -> None:
         """Bind. Raises OSError; a restarted child binds the same port again."""
         host = self._config.host

@@ -64,7 +64,7 @@ class Gateway:
         limits = parts.bridge.limits
         lifetime = Lifetime(parts.clock, leeway=parts.bridge.auth.leeway)
         self._health = Health(parts.control)
-        self._managed = _managed_pages(
+        self._managed = managed_pages(
             Management(
                 control=parts.control,
                 dispatcher=parts.dispatcher,
@@ -171,7 +171,7 @@ def _is_used(session: Session) -> bool:
     return session.streaming or bool(session.in_flight)
 
 
-def _managed_pages(
+def managed_pages(
     management: Management,
 ) -> dict[Page, Callable[[Route], Response]]:
     return {

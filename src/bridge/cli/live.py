@@ -1,0 +1,79 @@
+"""The commands about a running bridge: ask, then show."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import click
+import msgspec
+
+from bridge.cli import report
+from bridge.cli.remote import Target, ask
+from bridge.cli.table import printable, show_json, show_table
+
+T = TypeVar("T")
+Options = Mapping[str, object]
+
+
+class _RemoteOptions(msgspec.Struct, frozen=True):
+    """What `bridge.cli.options.remote_options` gives."""
+
+    port: int | None
+    url: str | None
+    token: str | None
+    form: str
+
+
+def show_status(home: Path, options: Options) -> None:
+    """The bridge and its servers."""
+    status = _asked(home, options, path="/status", kind=report.StatusPage)
+    if status is None:
+        return
+    click.echo(printable(report.headline(status)))
+    show_table(
+        report.STATUS_COLUMNS,
+        report.status_rows(status),
+        numbers=report.STATUS_NUMBERS,
+    )
+    for conflict in status.conflicts:
+        click.echo(f"offered by more than one server: {printable(conflict)}")
+
+
+def show_servers(home: Path, options: Options) -> None:
+    """Every configured server."""
+    page = _asked(home, options, path="/sse/servers", kind=report.ServersPage)
+    if page is not None:
+        show_table(report.SERVER_COLUMNS, report.server_rows(page))
+
+
+def show_tools(
+    home: Path, options: Options, *, tag: str | None, server: str | None
+) -> None:
+    """The tools of everything, of a server, or of the servers with tags."""
+    path = tools_path(tag=tag, server=server)
+    page = _asked(home, options, path=path, kind=report.ToolsPage)
+    if page is not None:
+        show_table(report.TOOL_COLUMNS, report.tool_rows(page))
+
+
+def tools_path(*, tag: str | None, server: str | None) -> str:
+    """The address of a list of tools."""
+    if server is not None:
+        return f"/sse/mcp/{quote(server, safe='')}/list_tools"
+    if tag is not None:
+        return f"/sse/tag/{quote(tag, safe='+,')}/list_tools"
+    return "/sse/list_tools"
+
+
+def _asked(home: Path, options: Options, *, path: str, kind: type[T]) -> T | None:
+    """The page; None when it has been shown as JSON."""
+    given = msgspec.convert(options, _RemoteOptions)
+    target = Target(
+        home=home, port=given.port, url=given.url or "", token=given.token or ""
+    )
+    body = ask(target, path)
+    if given.form == "table":
+        return report.decoded(body, kind)
+    show_json(report.decoded(body, dict[str, object]))
+    return None

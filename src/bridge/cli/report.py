@@ -1,0 +1,152 @@
+"""Pure: what a running bridge says of itself, as rows for people."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from bridge.cli.exit import CommandFailed
+
+T = TypeVar("T")
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+#: Of a description, where rows are not cut by the terminal.
+_LONGEST_LINE = 120
+
+
+class ServerLine(msgspec.Struct, frozen=True, rename="camel"):
+    """One upstream, as `/status` and `/sse/servers` show it."""
+
+    name: str
+    state: str = ""
+    phase: str = ""
+    reason: str = ""
+    since: float = 0.0
+    retry_in: float | None = None
+    transport: str = ""
+    revision: str = ""
+    server: str = ""
+    restarts: int = 0
+    tools: int = 0
+    prompts: int = 0
+    resources: int = 0
+    in_flight: int = 0
+    tags: tuple[str, ...] = ()
+    tls_verified: bool = True
+
+
+class StatusPage(msgspec.Struct, frozen=True, rename="camel"):
+    version: str = ""
+    ready: bool = False
+    uptime: float = 0.0
+    sessions: int = 0
+    tools: int = 0
+    prompts: int = 0
+    resources: int = 0
+    upstreams: tuple[ServerLine, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+class ServersPage(msgspec.Struct, frozen=True):
+    servers: tuple[ServerLine, ...] = ()
+
+
+class ToolLine(msgspec.Struct, frozen=True):
+    """A tool as a client would be shown it."""
+
+    name: str
+    title: str | None = None
+    description: str | None = None
+
+
+class ToolsPage(msgspec.Struct, frozen=True):
+    tools: tuple[ToolLine, ...] = ()
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """The page. Raises CommandFailed for what no bridge of ours would say."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CommandFailed(
+            "what answers is no bridge of this version; compare 'bridge --version'"
+        ) from error
+
+
+def headline(status: StatusPage) -> str:
+    """The bridge itself in one line."""
+    ready = "ready" if status.ready else "not ready"
+    return (
+        f"bridge {status.version}: {ready}, up {duration(status.uptime)}, "
+        f"{counted(status.sessions, 'session')}, {counted(status.tools, 'tool')}, "
+        f"{counted(status.prompts, 'prompt')}, {counted(status.resources, 'resource')}"
+    )
+
+
+STATUS_COLUMNS = (
+    *("Server", "State", "For", "Transport", "Tools", "Prompts", "Resources"),
+    *("Calls", "Restarts", "Note"),
+)
+STATUS_NUMBERS = frozenset({"Tools", "Prompts", "Resources", "Calls", "Restarts"})
+
+
+def status_rows(status: StatusPage) -> Iterator[tuple[str, ...]]:
+    for line in status.upstreams:
+        counts = (line.tools, line.prompts, line.resources, line.in_flight)
+        yield (
+            *(line.name, line.state, duration(line.since), line.transport),
+            *(str(count) for count in (*counts, line.restarts)),
+            note(line),
+        )
+
+
+SERVER_COLUMNS = ("Server", "State", "Transport", "Says it is", "Revision", "Tags")
+
+
+def server_rows(page: ServersPage) -> Iterator[tuple[str, ...]]:
+    for line in page.servers:
+        yield (
+            *(line.name, line.state, line.transport, line.server),
+            *(line.revision, ", ".join(line.tags)),
+        )
+
+
+TOOL_COLUMNS = ("Tool", "Description")
+
+
+def tool_rows(page: ToolsPage) -> Iterator[tuple[str, ...]]:
+    for tool in page.tools:
+        yield tool.name, _first_line(tool.description or tool.title or "")
+
+
+def note(line: ServerLine) -> str:
+    """Why it is as it is, and what comes next."""
+    parts = [line.reason if line.state != "connected" else ""]
+    if line.retry_in is not None:
+        parts.append(f"retried in {duration(line.retry_in)}")
+    if not line.tls_verified:
+        parts.append("TLS certificate not verified")
+    return "; ".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: ``3 s``, ``4 min``, ``2 h 5 min``, ``3 d 1 h``."""
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0].strip()
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 3]}..."
