@@ -114,6 +114,8 @@ class SimulatedListener(trio.abc.Listener[SimulatedStream]):
 
     async def aclose(self) -> None:
         self._network.forget(self._address)
+        while self._accepted.statistics().current_buffer_used:
+            self._accepted.receive_nowait().reset()  # connected, and never served
         self._accepted.close()
         await trio.lowlevel.checkpoint()
 

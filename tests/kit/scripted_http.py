@@ -116,7 +116,10 @@ async def _request(stream: SimulatedStream, held: bytearray) -> Asked | None:
     body = bytearray(rest)
     length = int(headers.get("content-length", "0"))
     while len(body) < length:
-        body += await stream.receive_some()
+        data = await stream.receive_some()
+        if not data:
+            return None
+        body += data
     held[:] = body[length:]
     method, target, _ = first.split(" ")
     return Asked(
