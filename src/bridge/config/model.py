@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bridge.config.section import MILLISECONDS, NEEDED, PLANNED, Reading, Section, about
+from bridge.config.section import (
+    MILLISECONDS,
+    NEEDED,
+    PLANNED,
+    RESTRICTS,
+    Reading,
+    Section,
+    about,
+)
 from bridge.config.server import (
     AuthenticationConfig,
     HealthCheckConfig,
@@ -112,10 +120,10 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     outbox_bytes: Annotated[int, about("Bytes a client may lag.", ge=1024)] = 8 * 2**20
     mailbox: Annotated[int, about("Calls waiting for one server.", ge=1)] = 256
     parked_per_principal: Annotated[
-        int, about("Calls parked for a modern client's retry.", ge=1)
+        int, about("Calls parked for a modern client's retry.", PLANNED, ge=1)
     ] = 16
     listen_streams_per_principal: Annotated[
-        int, about("Open `subscriptions/listen` streams.", ge=1)
+        int, about("Open `subscriptions/listen` streams.", PLANNED, ge=1)
     ] = 8
     connections: Annotated[int, about("Open client connections.", ge=1)] = 4000
     session_idle: Annotated[
@@ -139,7 +147,7 @@ class FailoverConfig(Section, frozen=True, kw_only=True):
 
     enabled: Annotated[bool, about("Retry a failed server slowly, for ever.")] = True
     max_failures: Annotated[
-        int, about("Failures before it counts as failed.", ge=1)
+        int, about("Failures before it counts as failed.", PLANNED, ge=1)
     ] = 3
     recovery_interval_ms: Annotated[
         float, about("Pause between slow attempts (ms).", gt=0)
@@ -184,7 +192,7 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
         LimitsConfig()
     )
     rate_limit: Annotated[
-        float, about("Calls per second of one principal; 0 is off.", ge=0)
+        float, about("Calls per second of one principal; 0 is off.", PLANNED, ge=0)
     ] = 0.0
     conflict_resolution: Annotated[
         ConflictResolution, about("Who gets a name two servers offer (R121).")
@@ -199,9 +207,9 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     failover: Annotated[FailoverConfig, about("Servers that keep failing.")] = (
         FailoverConfig()
     )
-    config_reload: Annotated[ConfigReloadConfig, about("Changes of the file.")] = (
-        ConfigReloadConfig()
-    )
+    config_reload: Annotated[
+        ConfigReloadConfig, about("Changes of the file.", PLANNED)
+    ] = ConfigReloadConfig()
     drain_timeout: Annotated[float, about("Time a stop may take in all (s).", ge=0)] = (
         30.0
     )
@@ -224,7 +232,10 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     ] = "auto"
     mcp_log_level: Annotated[
         LogLevel,
-        about("Log level handed to local servers.", Reading(values=_LEVEL_SPELLINGS)),
+        about(
+            "Log level handed to local servers.",
+            Reading(values=_LEVEL_SPELLINGS, planned=True),
+        ),
     ] = msgspec.field(default="ERROR", name="mcp_log_level")
     forward_logs: Annotated[
         bool, about("Send servers' log messages to every client.")
@@ -247,15 +258,15 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     allow_dangerous_commands: Annotated[
         bool, about("Permit shells, `sudo` and shell characters in it.")
     ] = msgspec.field(default=False, name="allow_dangerous_commands")
-    read_only_mode: Annotated[bool, about("Only tools that read.", PLANNED)] = (
+    read_only_mode: Annotated[bool, about("Only tools that read.", RESTRICTS)] = (
         msgspec.field(default=False, name="read_only_mode")
     )
-    tool_security: Annotated[
-        ToolSecurityConfig, about("Which tools may be used.", PLANNED)
-    ] = msgspec.field(default=ToolSecurityConfig(), name="tool_security")
-    security: Annotated[
-        SecurityConfig, about("The same two in one section.", PLANNED)
-    ] = SecurityConfig()
+    tool_security: Annotated[ToolSecurityConfig, about("Which tools may be used.")] = (
+        msgspec.field(default=ToolSecurityConfig(), name="tool_security")
+    )
+    security: Annotated[SecurityConfig, about("The same two in one section.")] = (
+        SecurityConfig()
+    )
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ class Reader:
         for field, written in self._recognised(kind, value, place):
             inner = place.member(field, written)
             self._findings.written_as(inner.path, inner.written)
-            self._warn_if_planned(inner)
+            self._report_planned(inner, value[written])
             member = self._value(field.kind, value[written], inner)
             if member is not _NOT_GIVEN:
                 read[field.key] = member
@@ -107,8 +107,15 @@ class Reader:
             if given and value[given[0]] is not None:
                 yield field, given[0]
 
-    def _warn_if_planned(self, place: Place) -> None:
-        if place.reading.planned:
+    def _report_planned(self, place: Place, value: Json) -> None:
+        """A limit that nobody keeps is refused; other plans are only announced."""
+        if place.reading.restricts and value:
+            self._findings.error(
+                place.path,
+                "this release does not keep this limit",
+                "take it out, and expose only servers whose tools may all be used",
+            )
+        elif place.reading.planned:
             self._findings.warning(
                 place.path, "read, but nothing acts on it in this release"
             )

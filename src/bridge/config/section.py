@@ -35,6 +35,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     split: str | None = None  # one text is taken too, split here ("": white space)
     needed: bool = False  # an unset variable in it leaves the server out (R20)
     planned: bool = False  # read and checked, but nothing acts on it yet
+    restricts: bool = False  # planned, and refused: it would promise a protection
 
 
 class _Bounds(TypedDict, total=False):
@@ -62,6 +63,7 @@ def about(
 
 NEEDED = Reading(needed=True)
 PLANNED = Reading(planned=True)
+RESTRICTS = Reading(planned=True, restricts=True)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

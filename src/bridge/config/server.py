@@ -4,7 +4,15 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from bridge.config.section import MILLISECONDS, NEEDED, PLANNED, Reading, Section, about
+from bridge.config.section import (
+    MILLISECONDS,
+    NEEDED,
+    PLANNED,
+    RESTRICTS,
+    Reading,
+    Section,
+    about,
+)
 
 TransportName = Literal["stdio", "sse", "streamablehttp", "websocket"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -122,7 +130,9 @@ class HealthCheckConfig(Section, frozen=True, kw_only=True):
 class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
     """OAuth towards an upstream (R10 to R12)."""
 
-    enabled: Annotated[bool, about("Log in to this server with OAuth.")] = False
+    enabled: Annotated[bool, about("Log in to this server with OAuth.")] = (
+        False
+    )
     issuer: Annotated[
         str,
         about("Authorization server. Empty: discovered (R12).", NEEDED),
@@ -196,16 +206,18 @@ class ToolSecurityConfig(Section, frozen=True, kw_only=True, rename=None):
     """Which tools may be seen and called (R128)."""
 
     allow_patterns: Annotated[
-        tuple[str, ...], about("Name patterns that are allowed. Empty: all.")
+        tuple[str, ...], about("Name patterns that are allowed. Empty: all.", RESTRICTS)
     ] = ()
     block_patterns: Annotated[
-        tuple[str, ...], about("Name patterns that are refused.")
+        tuple[str, ...], about("Name patterns that are refused.", RESTRICTS)
     ] = ()
     allow_tools: Annotated[
-        tuple[str, ...], about("Names that are allowed whatever the patterns say.")
+        tuple[str, ...],
+        about("Names that are allowed whatever the patterns say.", RESTRICTS),
     ] = ()
     block_tools: Annotated[
-        tuple[str, ...], about("Names that are refused; nothing overrides this.")
+        tuple[str, ...],
+        about("Names that are refused; nothing overrides this.", RESTRICTS),
     ] = ()
     classification_overrides: Annotated[
         dict[str, Kind],
@@ -217,7 +229,8 @@ class SecurityConfig(Section, frozen=True, kw_only=True, rename=None):
     """Limits on what may be done (R128)."""
 
     read_only_mode: Annotated[
-        bool | None, about("Only tools that read. Absent: as the level above.")
+        bool | None,
+        about("Only tools that read. Absent: as the level above.", RESTRICTS),
     ] = None
     tool_security: Annotated[
         ToolSecurityConfig, about("Which tools may be seen and called.")
@@ -309,14 +322,14 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
     ] = 0.0
     max_in_flight: Annotated[int, about("Calls in flight at once.", ge=1)] = 64
     rate_limit: Annotated[
-        float, about("Calls per second to this server; 0 is off.", ge=0)
+        float, about("Calls per second to this server; 0 is off.", PLANNED, ge=0)
     ] = 0.0
     share: Annotated[
         Share,
         about("Who shares a connection to it.", PLANNED),
     ] = "all"
     protocol: Annotated[
-        Protocol, about("Protocol era. `auto` finds it out by asking.")
+        Protocol, about("Protocol era. `auto` finds it out by asking.", PLANNED)
     ] = "auto"
     interactive: Annotated[
         bool | None,
@@ -326,14 +339,14 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
         tuple[str, ...], about("Roots it is told of (`file://` or paths).", NEEDED)
     ] = ()
     read_only_mode: Annotated[
-        bool | None, about("Only its tools that read.", PLANNED)
+        bool | None, about("Only its tools that read.", RESTRICTS)
     ] = msgspec.field(default=None, name="read_only_mode")
     tool_security: Annotated[
-        ToolSecurityConfig, about("Which of its tools may be used.", PLANNED)
+        ToolSecurityConfig, about("Which of its tools may be used.")
     ] = msgspec.field(default=ToolSecurityConfig(), name="tool_security")
-    security: Annotated[
-        SecurityConfig, about("The same two in one section.", PLANNED)
-    ] = SecurityConfig()
+    security: Annotated[SecurityConfig, about("The same two in one section.")] = (
+        SecurityConfig()
+    )
 
     @property
     def retry_delay(self) -> float:
