@@ -13,7 +13,7 @@ from bridge.downstream.asgi import AsgiApplication
 from bridge.downstream.authority import AuthorityPolicy
 from bridge.downstream.forwarded import TrustedProxies
 from bridge.downstream.gateway import Gateway, Parts
-from bridge.downstream.guard import Admission
+from bridge.downstream.guard import Admission, Door
 from bridge.downstream.message import Request
 from bridge.downstream.metadata import ResourceMetadata
 from bridge.downstream.request import Reader
@@ -187,6 +187,7 @@ class Front:
         room: RouterRoom | None = None,
         handler: Callable[[Request], Awaitable[Any]] | None = None,
         issuer: str = "https://issuer",
+        door: Door | None = None,
     ) -> None:
         self.room = room or RouterRoom(
             policy("files", tags=frozenset({"home", "disk"})),
@@ -210,7 +211,7 @@ class Front:
                 authority=AuthorityPolicy.from_config(
                     self.bridge, bound=[("127.0.0.1", 8080)]
                 ),
-                door=self.door,
+                door=door or self.door,
                 metadata=metadata if issuer else None,
                 sessions=self.room.sessions,
                 dispatcher=self.room.dispatcher,

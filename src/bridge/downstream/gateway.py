@@ -95,13 +95,13 @@ class Gateway:
             route = find(request.path)
             if route is None:
                 return not_found()
-            if request.method not in route.page.methods:
-                return method_not_allowed(route.page.methods)
             if route.page.public:
                 return self._public(request, route.page)
             admission = await self._parts.door.admit(request)
         except GuardError as error:
             return self._refuse(request, error)
+        if request.method not in route.page.methods:
+            return method_not_allowed(route.page.methods)
         if route.page in _VIEWS and not self._parts.knows(route.view):
             return not_found("there is no server for this address")
         return await self._page(request, route, admission)
@@ -132,6 +132,8 @@ class Gateway:
         )
 
     def _public(self, request: Request, page: Page) -> Answer:
+        if request.method not in page.methods:
+            return method_not_allowed(page.methods)
         match page:
             case Page.HEALTH:
                 return self._health.alive()
