@@ -11,10 +11,11 @@ import trio
 
 from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
+from bridge.cli.descriptors import with_room
 from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
 from bridge.cli.socket_file import SocketFile, socket_path
 from bridge.config import Loaded
-from bridge.config.model import BridgeConfig
+from bridge.config.model import BridgeConfig, Config
 from bridge.downstream.control_socket import ListenControl
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log, build_log
@@ -35,7 +36,8 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
     ports = real_ports(environment)
     outlet = Outlet(sys.stdout.fileno())
     log = log_of(loaded.config.bridge, ports=ports, outlet=outlet)
-    for problem in loaded.problems:
+    config, tight = with_room(loaded.config)
+    for problem in (*loaded.problems, *filter(None, [tight])):
         log.emit(
             events.CONFIG_WARNING,
             path=problem.path,
@@ -43,7 +45,7 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
             hint=problem.hint,
         )
     try:
-        return trio.run(_serve, loaded, ports, log, home)
+        return trio.run(_serve, config, ports, log, home)
     finally:
         outlet.flush(1.0)
 
@@ -67,11 +69,11 @@ def control_in(home: Path) -> ListenControl:
     return lambda port: SocketFile(socket_path(home, port))
 
 
-async def _serve(loaded: Loaded, ports: Ports, log: Log, home: Path) -> int:
+async def _serve(config: Config, ports: Ports, log: Log, home: Path) -> int:
     bridge = Bridge(
-        config=loaded.config, ports=ports, log=log, listen_control=control_in(home)
+        config=config, ports=ports, log=log, listen_control=control_in(home)
     )
-    return await run_until_stopped(bridge, loaded.config.bridge)
+    return await run_until_stopped(bridge, config.bridge)
 
 
 async def run_until_stopped(
