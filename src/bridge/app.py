@@ -297,8 +297,8 @@ class Bridge:
 
 
 def http_probe(config: UpstreamConfig, *, http: HttpClients) -> Fetch | None:
-    """The HTTP health probe of an upstream that has HTTP (R135); None for stdio."""
-    if not config.url:
+    """The HTTP health probe of an upstream that has HTTP (R135), else None."""
+    if not config.url or config.transport == "websocket":
         return None
     fetcher = http.fetcher(verify=config.verify_ssl)
     headers = with_static(config, dict)

@@ -51,6 +51,7 @@ class SimulatedStream(trio.abc.Stream):
         self._other: SimulatedStream | None = None
         self._left = False
         self._broken = False
+        self._deaf = False
         self.socket = SimulatedSocket(self, own, peer)
 
     def join(self, other: "SimulatedStream") -> None:
@@ -60,6 +61,10 @@ class SimulatedStream(trio.abc.Stream):
     @property
     def peer_has_left(self) -> bool:
         return self._other is not None and self._other._left
+
+    def stop_reading(self) -> None:
+        """From now on the other half's writes find no room."""
+        self._deaf = True
 
     def reset(self) -> None:
         """Break the connection under both sides, at once."""
@@ -73,6 +78,8 @@ class SimulatedStream(trio.abc.Stream):
         if self._latency:
             await trio.sleep(self._latency)
         self._check()
+        if self._other is not None and self._other._deaf:
+            await trio.sleep_forever()
         await self._halves.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:

@@ -46,7 +46,9 @@ ROOMS = {
     "http": room("errors ports config", "httpx httpcore h2 trio"),
     # layer 2
     "identity": room(FIRST, "joserfc cryptography trio httpx"),
-    "wire": room(FIRST.replace("oauth ", ""), "trio httpx httpcore trio_websocket"),
+    "wire": room(
+        FIRST.replace("oauth ", ""), "trio httpx httpcore trio_websocket wsproto h11"
+    ),
     # layer 3
     "upstream": room(f"{FIRST} wire", "trio mcp_types"),
     "router": room(FIRST, "trio mcp_types"),

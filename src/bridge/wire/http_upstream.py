@@ -1,4 +1,6 @@
-"""What both HTTP transports know of their upstream."""
+"""What the transports to an address know of their upstream."""
+
+import ssl
 
 from bridge.http import ClientPool, HttpClient, HttpClients
 from bridge.observe.logging import Log
@@ -31,6 +33,10 @@ class HttpUpstream:
 
     def client(self) -> HttpClient:
         return self._clients.client(verify=self._verify)
+
+    def context(self) -> ssl.SSLContext:
+        """The TLS context, shared with the clients of all upstreams."""
+        return self._clients.context(verify=self._verify)
 
     def pool(self, *, bound: int) -> ClientPool:
         return self._clients.pool(bound=bound, verify=self._verify)

@@ -14,6 +14,7 @@ from bridge.wire.probe import ProbeTransport
 from bridge.wire.sse import SseTransport
 from bridge.wire.stdio import Command, StdioTransport
 from bridge.wire.streamable_http import StreamableHttpTransport
+from bridge.wire.websocket import WebSocketTransport
 
 
 def transport_for(
@@ -27,9 +28,9 @@ def transport_for(
 ) -> Transport:
     """The transport of ``config``; nothing is opened yet.
 
-    ``headers`` says what every HTTP request carries beside the configured headers (the
-    bearer of the moment) and is asked each time; its names win. Raises `ConfigError`
-    for a transport that lacks its address.
+    ``headers`` says what every HTTP request, and a WebSocket's handshake, carries
+    beside the configured headers (the bearer of the moment) and is asked each time; its
+    names win. Raises `ConfigError` for a transport that lacks its address.
     """
     if config.transport == "stdio" or not config.url:
         return _stdio(config, ports=ports, log=log, limits=limits)
@@ -53,7 +54,7 @@ def transport_for(
         case "sse":
             return SseTransport(upstream)
         case "websocket":
-            raise ConfigError(f"'{config.name}': websocket is not supported yet")
+            return WebSocketTransport(upstream, network=ports.network)
         case _:
             return ProbeTransport(
                 StreamableHttpTransport(upstream), SseTransport(upstream)

@@ -46,6 +46,16 @@ class WriteQueue:
         while True:
             await _write(stream, await self._batch())
 
+    async def take(self) -> bytes:
+        """The next message by itself, without its newline, for a link with frames.
+
+        It counts as written from now on.
+        """
+        outgoing, line = await self._receive.receive()
+        outgoing.written = True
+        self._octets -= len(line)
+        return line[:-1]
+
     async def _batch(self) -> bytes:
         taken = [await self._receive.receive()]
         size = len(taken[0][1])
