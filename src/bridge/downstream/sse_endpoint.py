@@ -92,7 +92,10 @@ class SseEndpoint:
 
     def _find(self, session_id: str, admission: Admission) -> Session | None:
         session = self._sessions.find(session_id, admission.principal)
-        return session if session is not None and session.transport == "sse" else None
+        if session is None or session.transport != "sse":
+            return None
+        # One that overflowed is over; its stream may be stuck in a write for a while.
+        return None if session.outbox.closed else session
 
     def _endpoint_event(self, session: Session) -> bytes:
         address = f"{self._root_path}/messages?session_id={session.session_id}"

@@ -11,7 +11,7 @@ from bridge.config.model import BridgeConfig, LimitsConfig
 from bridge.contract.upstream import Answered, Cancel
 from bridge.downstream.guard import Admission
 from bridge.observe import catalogue as events
-from kit.front import ALICE, EPOCH, JSON, Front, given
+from kit.front import ALICE, EPOCH, JSON, Front, SseClient, given
 from kit.routing import RouterRoom, policy
 
 CALL = {"name": "files__read", "arguments": {"path": "/x"}}
@@ -354,3 +354,23 @@ async def test_a_session_that_ends_while_its_message_comes_does_not_exist(
     front.gateway.end_sessions("meanwhile")
     await browser.stream.send_all(b"}")
     assert (await browser.stream.receive_some(100)).startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.requirement("B13", "R59")
+async def test_a_client_that_does_not_read_is_not_taken_at_its_word_any_more(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Its stream is stuck in a write; no call is begun whose answer cannot come."""
+    front = Front(room=RouterRoom(policy("files"), outbox_frames=2))
+    await front.start(nursery)
+    client = SseClient(front, "alice")
+    client.stream = front.browser(lockstep=True)
+    await client.open("/sse")
+    [session] = front.room.sessions.all()
+    session.outbox.put(b'{"n":0}')
+    await wait_all_tasks_blocked()
+    for number in range(1, 4):
+        session.outbox.put(b'{"n":%d}' % number)
+    assert session.outbox.closed
+    assert not session.closed.is_set()
+    assert (await client.post("tools/call", CALL, id=1)).status == 404
