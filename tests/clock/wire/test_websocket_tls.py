@@ -77,7 +77,7 @@ async def test_a_certified_server_is_spoken_to(
             await answer_to(link, 1)
 
 
-@pytest.mark.requirement("R64", "C20")
+@pytest.mark.requirement("C20")
 async def test_a_certificate_nobody_vouches_for_is_refused(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
@@ -96,7 +96,6 @@ async def test_a_certificate_of_another_name_is_refused(
         assert "Hostname mismatch" in (await w.opening()).public
 
 
-@pytest.mark.requirement("R64")
 async def test_verification_is_switched_off_per_server(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:

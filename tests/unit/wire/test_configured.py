@@ -13,6 +13,7 @@ from bridge.wire.probe import ProbeTransport
 from bridge.wire.sse import SseTransport
 from bridge.wire.stdio import StdioTransport
 from bridge.wire.streamable_http import StreamableHttpTransport
+from bridge.wire.websocket import WebSocketTransport
 from kit.recorded import RecordedLog
 
 
@@ -111,6 +112,10 @@ def built(config: UpstreamConfig, log: RecordedLog | None = None) -> Transport:
             StreamableHttpTransport,
         ),
         (UpstreamConfig(name="u", url="http://h/"), ProbeTransport),
+        (
+            UpstreamConfig(name="u", url="wss://h/", transport="websocket"),
+            WebSocketTransport,
+        ),
     ],
 )
 def test_the_configuration_chooses_the_transport(
