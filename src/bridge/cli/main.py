@@ -94,12 +94,12 @@ def serve_command(
     the file); --no-auth switches that off. SIGTERM and Ctrl-C stop it once calls in
     flight have been answered, a second one at once.
     """
-    from bridge.cli.serve import serve
-
     overrides = Overrides(
         host=host, port=port, no_auth=no_auth, debug=debug or invocation.debug
     )
     loaded = invocation.about(config).load(overrides)
+    from bridge.cli.serve import serve  # a bad file is answered without all of it
+
     sys.exit(serve(loaded, environment=invocation.environment, home=invocation.home))
 
 

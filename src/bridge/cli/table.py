@@ -23,6 +23,8 @@ _UNLIMITED = 10_000
 _COLOURS = {
     "connected": "green",
     "connecting": "yellow",
+    "backoff": "yellow",
+    "auth_required": "yellow",
     "failed": "red",
     "disabled": "dim",
 }

@@ -1,6 +1,7 @@
 """What the demo prints: where everything is, and commands ready to paste. Pure."""
 
 import json
+import posixpath
 
 import msgspec
 
@@ -75,6 +76,8 @@ def client_config(scene: Scene) -> str:
     return json.dumps({"mcpServers": {"bridge": entry}}, indent=2)
 
 
-def called_as(program: str) -> str:
-    """How to run this program again, from what it was started as."""
-    return "python -m bridge" if program.endswith("__main__.py") else program
+def called_as(program: str, *, folder: str) -> str:
+    """How to run this program again, from anywhere, given how it was called."""
+    if program.endswith("__main__.py"):
+        return "python -m bridge"
+    return posixpath.normpath(posixpath.join(folder, program))

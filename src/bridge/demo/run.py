@@ -171,7 +171,7 @@ class Demo:
             notes=notes,
             token=issuer.mint(),
             client_secret=issuer.client_secret,
-            command=called_as(sys.argv[0]),
+            command=called_as(sys.argv[0], folder=str(Path.cwd())),
         )
 
 
