@@ -370,12 +370,14 @@ async def test_a_server_that_stops_reading_is_given_up(
 ) -> None:
     async with served_by(deaf) as w, w.transport.open() as link:
         began = trio.current_time()
-        outgoing = ask(link, "big", {"x": "x" * 100}, upstream_id=1)
+        outgoing = ask(link, "ping", upstream_id=1)
+        waiting = ask(link, "ping", upstream_id=2)
         error = await lost(link)
         assert isinstance(error, LinkTimeout)
         assert "read nothing for 30 s" in error.public
         assert trio.current_time() - began == pytest.approx(30)
         assert outgoing.written
+        assert not waiting.written  # it certainly never ran
 
 
 async def test_a_full_queue_refuses_at_once(autojump_clock: MockClock) -> None:
