@@ -80,11 +80,16 @@ def start_bridge(
     *,
     env: Mapping[str, str] | None = None,
     args: Sequence[str] = (),
+    within: Sequence[str] = (),
 ) -> RunningBridge:
-    """Start a bridge on a free port and return at once."""
+    """Start a bridge on a free port and return at once.
+
+    ``within`` is the command that starts it, such as one that sets limits first.
+    """
     port = free_port()
     file = _prepare(config, folder, port)
-    command = [sys.executable, "-m", "bridge", "serve", "--config", str(file), *args]
+    serve = [sys.executable, "-m", "bridge", "serve", "--config", str(file), *args]
+    command = [*within, *serve]
     process = Running(command, folder, env=_environment(folder, env or {}))
     return RunningBridge(process, port)
 
@@ -96,12 +101,13 @@ def running_bridge(
     *,
     env: Mapping[str, str] | None = None,
     args: Sequence[str] = (),
+    within: Sequence[str] = (),
 ) -> Generator[RunningBridge]:
     """A ready bridge; afterwards it must stop on SIGTERM with status 0.
 
     Start and stop block, also inside a trio test: nothing else runs then.
     """
-    bridge = start_bridge(config, folder, env=env, args=args)
+    bridge = start_bridge(config, folder, env=env, args=args, within=within)
     try:
         bridge.wait_until_ready()
         yield bridge
