@@ -27,6 +27,7 @@ _DEPTH_LIMIT = 6
 _ITEM_LIMIT = 64  # per container; with the depth this bounds one line
 _NODE_LIMIT = 512  # per line
 _INT_LIMIT = 2**63  # what every JSON reader takes
+_NUMBERS = frozenset({int, float, bool, type(None)})  # they hold no text
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _TELLING_WORDS = frozenset(
@@ -151,10 +152,17 @@ class _Walk:
         self._nodes -= 1
         if depth > _DEPTH_LIMIT:
             return f"<{type(value).__name__}>"
+        if type(value) is str:  # almost every value of a line that is often written
+            return self._redactor.text(value)
+        if type(value) in _NUMBERS:
+            return _number(cast("float | None", value))
+        return self._unusual(value, depth)
+
+    def _unusual(self, value: object, depth: int) -> object:
         match value:
             case Enum():
                 return self.value(value.value, depth + 1)
-            case None | bool() | float() | int():
+            case float() | int():
                 return _number(value)
             case str():
                 return self._redactor.text(value)
@@ -190,7 +198,7 @@ class _Walk:
 
 
 def _number(value: float | None) -> object:
-    if value is None or isinstance(value, bool | float):
+    if not isinstance(value, int) or value is True or value is False:
         return value
     return int(value) if -_INT_LIMIT <= value < _INT_LIMIT else "<large integer>"
 
@@ -200,19 +208,23 @@ def _members(value: msgspec.Struct) -> dict[str, object]:
 
 
 def _name(key: object) -> str:
-    return str(key) if isinstance(key, str | int) else f"<{type(key).__name__}>"
+    if isinstance(key, str):
+        return str(key)
+    return str(key) if isinstance(key, int) else f"<{type(key).__name__}>"
 
 
 def _is_telling(key: str, value: object) -> bool:
-    if value is None or isinstance(value, bool) or value == "":
+    if not _is_telling_key(key[:TEXT_LIMIT]):
         return False
-    if key == "code":  # an authorization code is text, a JSON-RPC code a number
-        return not isinstance(value, int | float)
-    return _is_telling_key(key[:TEXT_LIMIT])
+    if key == "code" and isinstance(value, int | float):
+        return False  # an authorization code is text, a JSON-RPC code a number
+    return not (value is None or isinstance(value, bool) or value == "")
 
 
 @lru_cache(maxsize=1024)  # almost always the few keys of the catalogue
 def _is_telling_key(key: str) -> bool:
+    if key == "code":
+        return True
     words = [word.lower() for word in _WORD.findall(key)] or [""]
     return words[-1] in _TELLING_WORDS or " ".join(words[-2:]) in _TELLING_PAIRS
 

@@ -184,6 +184,24 @@ def test_enumerations_are_shown_by_value() -> None:
     assert shown == {"a": "red", "b": 200}
 
 
+def test_kinds_of_text_and_number_are_shown_as_plain_ones() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    class Count(int):
+        pass
+
+    shown = Redactor().fields({"a": Name("Bearer abcdefgh"), "b": Count(7)})
+    assert shown == {"a": "Bearer [redacted]", "b": 7}
+    assert type(shown["b"]) is int
+
+
+def test_a_number_under_a_telling_key_is_a_secret_unless_it_is_an_error_code() -> None:
+    shown = Redactor().fields({"password": 123456, "code": -32603, "token": None})
+    assert shown == {"password": "[redacted]", "code": -32603, "token": None}
+    assert Redactor().fields({"code": "xyz"}) == {"code": "[redacted]"}
+
+
 def test_an_exception_that_cannot_be_printed_does_not_break_the_line() -> None:
     class Unprintable(Exception):
         def __str__(self) -> str:
