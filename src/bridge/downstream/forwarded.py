@@ -39,6 +39,8 @@ class TrustedProxies:
 
     def trusts(self, peer: str) -> bool:
         """Whether ``peer``, an IP address, is a configured proxy."""
+        if not self._networks:
+            return False
         address = _address(peer)
         return any(address in network for network in self._networks if address)
 

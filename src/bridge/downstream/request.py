@@ -5,6 +5,7 @@ JSON within a size and a time limit.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, HTTPScope
@@ -143,12 +144,13 @@ def accepts(request: Request, media_type: str) -> bool:
     """Whether the client takes ``media_type`` (RFC 9110 section 12.5.1, without
     preferences: every type named counts, but for a weight of zero)."""
     values = [value for name, value in request.headers if name == "accept"]
-    if not values:
-        return True
+    return not values or any(_allows(value, media_type) for value in values)
+
+
+@lru_cache(maxsize=256)  # a client sends the same one with every request
+def _allows(accept: str, media_type: str) -> bool:
     wanted = {media_type, media_type.partition("/")[0] + "/*", "*/*"}
-    return any(
-        _media_range(part) in wanted for value in values for part in value.split(",")
-    )
+    return any(_media_range(part) in wanted for part in accept.split(","))
 
 
 def _media_range(part: str) -> str:
