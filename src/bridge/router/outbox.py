@@ -93,7 +93,8 @@ class Outbox:
 
     async def get(self) -> Item:
         """The next item. Raises `OutboxClosed` when there will be none."""
-        await trio.lowlevel.checkpoint()
+        if self._slots:
+            await trio.lowlevel.checkpoint()
         while not self._slots:
             if self.closed:
                 raise OutboxClosed(self.reason)

@@ -22,7 +22,15 @@ class Inbox:
         return self._error
 
     async def put(self, event: LinkEvent) -> None:
-        """Hand over an event; dropped once the link is lost."""
+        """Hand over an event, waiting only for room; dropped once the link is lost."""
+        try:
+            self._send.send_nowait(event)
+        except trio.WouldBlock:
+            await self._wait_for_room(event)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            return
+
+    async def _wait_for_room(self, event: LinkEvent) -> None:
         try:
             await self._send.send(event)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
