@@ -72,6 +72,7 @@ UPSTREAM_FRAME_REFUSED = Event(
     "upstream.frame_refused", "warning", ("kind", "size", "error")
 )
 UPSTREAM_STDERR = Event("upstream.stderr", "debug", ("line", "suppressed"))
+UPSTREAM_LAST_WORDS = Event("upstream.last_words", "warning", ("line",))
 UPSTREAM_LIST_FAILED = Event(  # the last good lists are kept
     "upstream.list_failed", "warning", ("error", "retry_in")
 )

@@ -18,6 +18,7 @@ from bridge.errors import (
     LinkError,
     LinkLost,
 )
+from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.ports import Process, Processes
 from bridge.protocol.frame import decode_upstream
@@ -101,6 +102,7 @@ class _StdioLink:
         self._frame_bytes = frame_bytes
         self._inbox = Inbox()
         self._queue = WriteQueue()
+        self._log = log
         self._stderr = StderrLog(log)
         self._stdout_ended = trio.Event()
         self._junk = 0
@@ -177,9 +179,13 @@ class _StdioLink:
             self._fail(LinkLost, "prints text where messages are expected")
 
     def _fail(self, kind: type[LinkError], what: str) -> None:
-        words = self._stderr.last_words
-        said = f"; its last words: {words}" if words else ""
-        self._inbox.fail(kind(f"the process of '{self._name}' {what}{said}"))
+        if self._inbox.error is not None:
+            return
+        # What a child writes there may hold secrets: it is for the log, which masks
+        # them, and not for the clients that hear of the error.
+        if words := self._stderr.last_words:
+            self._log.emit(events.UPSTREAM_LAST_WORDS, line=words)
+        self._inbox.fail(kind(f"the process of '{self._name}' {what}"))
 
 
 def _described(status: int) -> str:

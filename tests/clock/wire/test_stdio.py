@@ -138,7 +138,7 @@ async def test_an_endless_line_loses_the_link(
 
 
 @pytest.mark.requirement("C5")
-async def test_the_end_of_the_child_is_named_with_its_last_words(
+async def test_the_end_of_the_child_is_named_and_its_last_words_are_for_the_log(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async def main(child: Child) -> int:
@@ -153,9 +153,8 @@ async def test_the_end_of_the_child_is_named_with_its_last_words(
             ask(link, "ping", upstream_id=2)
         with pytest.raises(LinkLost):
             await link.receive()
-    assert error.public == (
-        "the process of 'time' ended with status 3; its last words: no such [31mfile"
-    )
+    assert error.public == "the process of 'time' ended with status 3"
+    assert w.log.named(events.UPSTREAM_LAST_WORDS) == [{"line": "no such [31mfile"}]
 
 
 async def test_a_child_ended_by_a_signal_is_described_so(
