@@ -149,6 +149,15 @@ def test_an_address_where_nobody_answers_is_said_so(tmp_path: Path) -> None:
     assert ended.lines[0].startswith(f"bridge: {url} does not answer: ")
 
 
+def test_somebody_else_who_answers_is_quoted(place: Place, tmp_path: Path) -> None:
+    url = place.bridge.url + "/nowhere"
+    ended = run_command("mcp", "list", "--url", url, folder=tmp_path)
+    assert (ended.status, ended.lines) == (
+        1,
+        ["bridge: the bridge says: there is nothing at this address"],
+    )
+
+
 def test_a_token_in_clear_text_on_a_network_is_warned_of(tmp_path: Path) -> None:
     words = ("status", "--url", "http://192.0.2.1.invalid", "--token", "t")
     ended = run_command(*words, folder=tmp_path)

@@ -11,11 +11,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+import trio
 
+from bridge.demo.greeting import Scene
+from bridge.demo.login import CheckFailed, Visitor
+from bridge.demo.run import Demo, Wish
+from bridge.system import real_ports
 from interop.rig.command import run_command
 from interop.rig.process import Running, descendants, is_alive
 from interop.rig.sdk import sdk_client, text_of, tool_names
+from kit.journal import Journal
 
 pytestmark = pytest.mark.interop
 
@@ -139,6 +146,57 @@ def test_the_printed_commands_find_the_bridge(demo: Shown) -> None:
     assert "python -m bridge status" in demo.text.splitlines()
     assert "clock" in run_command("status", folder=folder).out
     assert "notes__add_note" in run_command("tool", "list", folder=folder).out
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"client_secret": "wrong"}, "the token request was answered 401"),
+        ({"issuer": "http://127.0.0.1:1"}, "cannot connect"),
+        ({"bridge": "ISSUER"}, "/sse answered 404 without a token"),
+    ],
+)
+async def test_a_check_that_fails_says_which_step(
+    demo: Shown, changes: dict[str, str], reason: str
+) -> None:
+    words = demo.command("curl -s")
+    issuer = words[2].removesuffix("/token")
+    secret = next(word for word in words if word.startswith("client_secret="))
+    scene = Scene(
+        bridge=demo.url,
+        issuer=issuer,
+        notes="",
+        token="",
+        client_secret=secret.partition("=")[2],
+        command="bridge",
+    )
+    given = {name: text.replace("ISSUER", issuer) for name, text in changes.items()}
+    visitor = Visitor(
+        msgspec.structs.replace(scene, **given),
+        ports=real_ports({}),
+        log=Journal().log,
+        say=lambda _: None,
+    )
+    with pytest.raises(CheckFailed, match=reason):
+        await visitor.visit()
+
+
+async def test_a_check_that_fails_is_status_1_with_its_reason(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def fail(_visitor: Visitor) -> None:
+        await trio.lowlevel.checkpoint()
+        raise CheckFailed("/sse is upside down")
+
+    monkeypatch.setattr(Visitor, "visit", fail)
+    wish = Wish(port=0, only_check=True, debug=False, home=tmp_path)
+    journal = Journal()
+    assert await Demo(wish, ports=real_ports({}), log=journal.log).run() == 1
+    said = capsys.readouterr()
+    assert said.err == "bridge: the check failed: /sse is upside down\n"
+    assert "works" not in said.out
 
 
 def test_neither_issuer_nor_notes_answer_to_a_foreign_name(demo: Shown) -> None:
