@@ -99,7 +99,7 @@ class Bridge:
             sessions=self._sessions,
             dispatcher=self._dispatcher,
             control=self.control,
-            metrics=self.metrics.text,
+            metrics=self.metrics,
         )
 
     async def run(

@@ -52,7 +52,7 @@ class LiveControl:
         """An upstream actor says what it is now."""
         self._statuses[status.name] = status
         up = status.state == UpstreamState.CONNECTED.value
-        self._metrics.upstream_up(status.name, up=up)
+        self._metrics.upstream_is(status.name, up=up, reconnections=status.restarts)
 
     def announce(self, address: UpstreamAddress) -> None:
         """A new incarnation of an upstream is reached here."""

@@ -5,6 +5,7 @@ import math
 import signal
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -16,6 +17,7 @@ from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
 from bridge.cli.socket_file import SocketFile, socket_path
 from bridge.config import Loaded
 from bridge.config.model import BridgeConfig, Config
+from bridge.config.secrets import secrets_of
 from bridge.downstream.control_socket import ListenControl
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log, build_log
@@ -35,7 +37,7 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
     """
     ports = real_ports(environment)
     outlet = Outlet(sys.stdout.fileno())
-    log = log_of(loaded.config.bridge, ports=ports, outlet=outlet)
+    log = log_of(loaded.config, ports=ports, outlet=outlet)
     config, tight = with_room(loaded.config)
     for problem in (*loaded.problems, *filter(None, [tight])):
         log.emit(
@@ -44,23 +46,27 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
             reason=problem.reason,
             hint=problem.hint,
         )
+    serving = partial(_serve, config, ports=ports, outlet=outlet, log=log, home=home)
     try:
-        return trio.run(_serve, config, ports, log, home)
+        return trio.run(serving)
     finally:
         outlet.flush(1.0)
 
 
-def log_of(config: BridgeConfig, *, ports: Ports, outlet: Outlet) -> Log:
+def log_of(config: Config, *, ports: Ports, outlet: Outlet) -> Log:
     """The log as configured: JSON lines unless a person watches a terminal."""
-    wanted = config.log_format
+    wanted = config.bridge.log_format
     if wanted == "auto":
         wanted = "console" if sys.stdout.isatty() else "json"
+    redactor = Redactor()
+    for secret in secrets_of(config):
+        redactor.learn(secret)
     return build_log(
-        level=config.log_level,
+        level=config.bridge.log_level,
         format=wanted,
         write=outlet.write,
         clock=ports.clock,
-        redactor=Redactor(),
+        redactor=redactor,
     )
 
 
@@ -69,10 +75,13 @@ def control_in(home: Path) -> ListenControl:
     return lambda port: SocketFile(socket_path(home, port))
 
 
-async def _serve(config: Config, ports: Ports, log: Log, home: Path) -> int:
+async def _serve(
+    config: Config, *, ports: Ports, outlet: Outlet, log: Log, home: Path
+) -> int:
     bridge = Bridge(
         config=config, ports=ports, log=log, listen_control=control_in(home)
     )
+    bridge.metrics.watch_dropped_lines(lambda: outlet.dropped)
     return await run_until_stopped(bridge, config.bridge)
 
 

@@ -4,7 +4,7 @@ Draining has a fixed order (architecture 12): calls in flight finish, every stre
 its proper end, and only then is the HTTP server told to stop.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import trio
 
@@ -24,6 +24,7 @@ from bridge.identity.fetch import FetchResult
 from bridge.identity.keys import KeyCache
 from bridge.identity.policy import TokenPolicy
 from bridge.observe.logging import Log
+from bridge.observe.metrics import Metrics
 from bridge.ports import Ports
 from bridge.router.board import Board
 from bridge.router.dispatch import Dispatcher
@@ -51,7 +52,7 @@ class Front:
         sessions: Sessions,
         dispatcher: Dispatcher,
         control: Control,
-        metrics: Callable[[], bytes],
+        metrics: Metrics,
     ) -> None:
         self._config = config
         self._ports = ports
@@ -165,7 +166,8 @@ class Front:
                 control=self._control,
                 knows=self._board.knows,
                 clock=self._ports.clock,
-                metrics=self._metrics,
+                metrics=self._metrics.text,
+                refused=self._metrics.refused,
             )
         )
 

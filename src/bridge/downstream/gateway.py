@@ -50,6 +50,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     knows: Callable[[View], bool]
     clock: WallClock
     metrics: Callable[[], bytes] | None = None
+    refused: Callable[[str], None] = lambda _code: None
 
 
 #: Pages that show a view; of one without any upstream they would show nothing.
@@ -124,6 +125,7 @@ class Gateway:
         )
 
     def _refuse(self, request: Request, error: GuardError) -> Answer:
+        self._parts.refused(error.code)
         metadata = self._parts.metadata
         return challenge(
             error,

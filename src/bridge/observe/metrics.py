@@ -45,8 +45,11 @@ class Metrics:
             ["upstream"],
             registry=registry,
         )
-        self._restarts = Counter(
-            "bridge_restarts", "Restarts after a crash", ["child"], registry=registry
+        self._reconnections = Gauge(
+            "bridge_upstream_reconnections",
+            "Connections after the first since the start",
+            ["upstream"],
+            registry=registry,
         )
         self._refusals = Counter(
             "bridge_guard_refusals",
@@ -68,11 +71,10 @@ class Metrics:
         self._calls.labels(upstream, outcome).inc()
         self._seconds.labels(upstream).observe(seconds)
 
-    def upstream_up(self, upstream: str, *, up: bool) -> None:
+    def upstream_is(self, upstream: str, *, up: bool, reconnections: int) -> None:
+        """What an upstream says of itself now."""
         self._up.labels(upstream).set(up)
-
-    def restarted(self, child: str) -> None:
-        self._restarts.labels(child).inc()
+        self._reconnections.labels(upstream).set(reconnections)
 
     def refused(self, code: str) -> None:
         """Count one refusal; ``code`` is that of the error's class."""
@@ -88,9 +90,8 @@ class Metrics:
 
     def forget(self, upstream: str) -> None:
         """Drop what a removed upstream left, so that its labels do not pile up."""
-        for metric in (self._calls, self._seconds, self._up):
+        for metric in (self._calls, self._seconds, self._up, self._reconnections):
             metric.remove_by_labels({"upstream": upstream})
-        self._restarts.remove_by_labels({"child": upstream})
 
     def text(self) -> bytes:
         """The whole in the Prometheus text format (`CONTENT_TYPE`)."""

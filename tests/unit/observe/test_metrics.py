@@ -24,17 +24,17 @@ def test_calls_are_counted_by_upstream_and_outcome_with_their_time() -> None:
 @pytest.mark.parametrize(("up", "value"), [(True, "1.0"), (False, "0.0")])
 def test_an_upstream_is_up_or_down(up: bool, value: str) -> None:  # noqa: FBT001 - a case
     metrics = Metrics()
-    metrics.upstream_up("time", up=up)
-    assert f'bridge_upstream_up{{upstream="time"}} {value}' in lines(metrics)
+    metrics.upstream_is("time", up=up, reconnections=2)
+    text = lines(metrics)
+    assert f'bridge_upstream_up{{upstream="time"}} {value}' in text
+    assert 'bridge_upstream_reconnections{upstream="time"} 2.0' in text
 
 
-def test_restarts_and_refusals_are_counted() -> None:
+def test_refusals_are_counted() -> None:
     metrics = Metrics()
-    metrics.restarted("time")
     metrics.refused("guard.token_invalid")
     metrics.refused("guard.token_invalid")
     text = lines(metrics)
-    assert 'bridge_restarts_total{child="time"} 1.0' in text
     assert 'bridge_guard_refusals_total{code="guard.token_invalid"} 2.0' in text
 
 
@@ -53,8 +53,7 @@ def test_a_removed_upstream_leaves_no_label_behind() -> None:
     metrics = Metrics()
     for name in ("gone", "stays"):
         metrics.call_finished(name, "ok", seconds=1)
-        metrics.upstream_up(name, up=True)
-        metrics.restarted(name)
+        metrics.upstream_is(name, up=True, reconnections=0)
     metrics.forget("gone")
     metrics.forget("never seen")
     assert not [line for line in lines(metrics) if '"gone"' in line]
@@ -63,5 +62,5 @@ def test_a_removed_upstream_leaves_no_label_behind() -> None:
 
 def test_two_bridges_in_one_process_count_apart() -> None:
     first, second = Metrics(), Metrics()
-    first.restarted("time")
+    first.upstream_is("time", up=True, reconnections=0)
     assert not [line for line in lines(second) if '"time"' in line]
