@@ -130,9 +130,10 @@ def resolve(base: str, reference: str) -> str | None:
     try:
         start = httpx.URL(base)
         target = start.join(reference)
-    except httpx.InvalidURL:
+        same = _origin(target) == _origin(start)
+    except (httpx.InvalidURL, UnicodeError):  # UnicodeError: a host no name can have
         return None
-    return str(target) if _origin(target) == _origin(start) else None
+    return str(target) if same else None
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

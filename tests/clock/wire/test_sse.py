@@ -160,6 +160,7 @@ async def test_junk_on_the_stream_is_reported(autojump_clock: MockClock) -> None
         b"http://mcp.test@evil.test/m",
         b"file:///etc/passwd",
         b"http://[",
+        b"http://xn--zzzzzz-.test/m",  # no name can be this
     ],
 )
 async def test_an_endpoint_elsewhere_is_refused_and_gets_no_token(
