@@ -35,8 +35,7 @@ class EventDecoder:
         self._held = bytearray()  # a line whose end has not come
         self._skip_newline = False  # the last chunk ended between \r and \n
         self._started = False
-        self._data: list[bytes] = []
-        self._octets = 0
+        self._data: bytearray | None = None  # one buffer: lines may be tiny and many
         self._event = ""
         self._last_event_id = ""
         self._retry: float | None = None
@@ -107,10 +106,13 @@ class EventDecoder:
                 pass
 
     def _add_data(self, value: bytes) -> None:
-        self._octets += len(value) + 1
-        if self._octets > self._limit + 1:
+        if self._data is None:
+            self._data = bytearray()
+        else:
+            self._data += b"\n"
+        if len(self._data) + len(value) > self._limit:
             raise FrameTooLarge(f"an event is larger than {self._limit} bytes")
-        self._data.append(value)
+        self._data += value
 
     def _set_id(self, value: bytes) -> None:
         if b"\0" not in value and len(value) <= _ID_OCTETS:
@@ -126,10 +128,10 @@ class EventDecoder:
 
     def _dispatched(self) -> ServerEvent | None:
         data, event = self._data, self._event
-        self._data, self._event, self._octets = [], "", 0
-        if not data:
+        self._data, self._event = None, ""
+        if data is None:
             return None
-        return ServerEvent(b"\n".join(data), event or "message", self._last_event_id)
+        return ServerEvent(bytes(data), event or "message", self._last_event_id)
 
 
 def encode_event(data: bytes, *, event: str = "", id: str = "") -> bytes:  # noqa: A002 - the format's own word

@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -121,6 +122,22 @@ def test_an_endless_event_is_an_error_after_the_good_ones() -> None:
     assert next(events).data == b"a"
     with pytest.raises(FrameTooLarge, match="event"):
         next(events)
+
+
+@pytest.mark.requirement("C24")
+@pytest.mark.parametrize("line", [b"data\n", b"data: ab\n"])
+def test_an_endless_event_of_tiny_lines_costs_no_more_than_its_bytes(
+    line: bytes,
+) -> None:
+    limit = 200_000
+    decoder = EventDecoder(limit=limit)
+    tracemalloc.start()
+    chunks = (decoder.feed(line * 1000) for _ in range(limit))
+    with pytest.raises(FrameTooLarge, match="event"):
+        list(itertools.chain.from_iterable(chunks))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * limit
 
 
 def test_an_event_of_exactly_the_limit_passes() -> None:
