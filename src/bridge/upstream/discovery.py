@@ -97,6 +97,8 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SHOWN = 80
+_PLAIN_PAGE = 2**20  # up to here a page of commas does no harm
+_BYTES_PER_COMMA = 8
 _list = msgspec.json.Decoder(list[Raw])
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
@@ -174,6 +176,16 @@ class _Reading:
         return "nested too deep" if is_deeper(item, self.limits.depth) else ""
 
 
+def _check_density(told: Told, kind: Kind) -> None:
+    """A page of nothing but commas becomes an object per comma: refuse it unread.
+
+    Entries of honest lists are tens of bytes long, their commas a few in a hundred.
+    """
+    page = b"" if told.result is None else bytes(told.result)
+    if len(page) > _PLAIN_PAGE and page.count(b",") * _BYTES_PER_COMMA > len(page):
+        raise ProtocolError(f"{kind.method} was answered with too many entries")
+
+
 def _items_of(page: dict[str, Raw], kind: Kind) -> list[Raw]:
     try:
         return _list.decode(page.get(kind.member, Raw(b"null")))
@@ -198,6 +210,7 @@ def _read(kind: Kind, limits: DiscoveryLimits) -> Dialogue[_Reading]:
         if told.error is not None:
             _tolerate(told, reading)
             return reading
+        _check_density(told, kind)
         page = _page_of(told, kind)
         cursor = text(page.get("nextCursor"))  # an empty one is a cursor, too
         if not reading.page(_items_of(page, kind)) or cursor is None:

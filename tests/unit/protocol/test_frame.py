@@ -1,3 +1,5 @@
+import tracemalloc
+
 import msgspec
 import pytest
 from msgspec import UNSET, Raw
@@ -109,6 +111,17 @@ def test_an_upstreams_batch_is_split_and_its_byte_order_mark_dropped() -> None:
     )
     assert [f.method for f in decode_upstream(data)] == ["a", "b"]
     assert decode_upstream(b"[]") == ()
+
+
+@pytest.mark.requirement("C22", "C37")
+def test_a_batch_of_junk_costs_no_more_than_its_bytes() -> None:
+    data = b"[" + b"1," * 500_000 + b"1]"
+    tracemalloc.start()
+    with pytest.raises(FrameInvalid, match="not a JSON-RPC message"):
+        decode_upstream(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * len(data)
 
 
 @pytest.mark.parametrize("data", [b"[1", b"[" * 100_000, b'[{"jsonrpc":"2.0"}]'])

@@ -261,3 +261,21 @@ def test_descriptions_lose_what_cannot_be_seen_and_names_stay() -> None:
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:
     assert not is_deeper(Raw(b"[" + b",".join([b"[]"] * 500) + b"]"), 100)
+
+
+@pytest.mark.requirement("C36")
+@pytest.mark.parametrize("junk", [b"1,", b"{},"])
+def test_a_huge_page_of_junk_is_refused_unread(junk: bytes) -> None:
+    page = Raw(b'{"tools":[%b1]}' % (junk * 700_000))
+    with pytest.raises(ProtocolError, match="too many entries"):
+        read(TOOLS, lambda _: Told(result=page))
+
+
+@pytest.mark.requirement("C36")
+def test_a_huge_page_of_long_entries_is_read() -> None:
+    words = "some words, and some more, "
+    tools: list[object] = [
+        {"name": f"t{n}", "description": words} for n in range(20_000)
+    ]
+    discovered, _ = read(TOOLS, pages(tools))
+    assert len(discovered.catalog.tools) == 10_000
