@@ -173,7 +173,7 @@ class FakeLink:
 
     def send(self, outgoing: Outgoing) -> None:
         if self._error is not None:
-            raise LinkLost("the link is lost")
+            raise self._error
         if self.busy:
             raise LinkBusy("the queue is full")
         self.sent.append(outgoing)
@@ -201,9 +201,9 @@ class FakeLink:
         """Let the bridge receive a frame."""
         self.push(Received(frame=frame, related=related))
 
-    def fall_silent(self) -> None:
+    def fall_silent(self, error: LinkError | None = None) -> None:
         """Lose the link: sending tells at once, receiving only after `fail`."""
-        self._error = LinkLost("the server has gone")
+        self._error = error or LinkLost("the server has gone")
 
     def fail(self, error: LinkError | None = None) -> None:
         """Lose the link."""

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from bridge.contract.principal import Principal
-from bridge.errors import LinkBusy, LinkError, LinkLost, LinkTimeout
+from bridge.errors import LinkError, LinkTimeout
 from bridge.protocol.codes import Code, error_frame
 from bridge.protocol.dialogue import Ask, Told
 from bridge.protocol.frame import Frame, notification, request
@@ -83,11 +83,12 @@ class Connection:
     def pass_on(self, frame: Frame) -> None:
         """Send a frame nobody waits for.
 
-        A busy link refuses it, which is counted; a lost one says so in `receive`.
+        A busy link refuses it, which is counted; a lost one raises the error it was
+        lost by, of whatever kind, and says so in `receive`, too.
         """
         try:
             self.link.send(Outgoing(frame))
-        except (LinkBusy, LinkLost):
+        except LinkError:
             self.refused += 1
 
     def respond(self, id: int | str, *, result: Raw | None, error: Raw | None) -> None:  # noqa: A002 - the wire's own word

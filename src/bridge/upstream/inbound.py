@@ -200,9 +200,10 @@ class Inbound:
     def _refuse(
         self, connection: Connection, frame: Frame, key: int | str, *, reason: str
     ) -> None:
-        self._log.emit(
-            events.UPSTREAM_QUESTION_REFUSED, method=str(frame.method), reason=reason
-        )
+        if self._lines.take(trio.current_time()):
+            self._log.emit(
+                events.UPSTREAM_QUESTION_REFUSED, method=frame.method, reason=reason
+            )
         connection.refuse(
             key,
             Code.INTERNAL_ERROR,

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from bridge.contract.router import Notified
 from bridge.contract.upstream import Answer, Answered, Cancel, Notify, Question, Related
-from bridge.errors import CallTimeout
+from bridge.errors import CallTimeout, SessionLost
 from bridge.protocol.frame import Frame, notification, raw, request
 from bridge.wire.link import FrameRefused
 from kit.upstream import (
@@ -123,6 +123,22 @@ async def test_a_question_without_any_call_is_refused(
         bench.link.say(request(SAMPLE, {}, id=1))
         await settle()
         assert refusal(bench)["data"] == {"reason": "ambiguous_client"}
+
+
+@pytest.mark.requirement("C31")
+async def test_a_flood_of_questions_is_refused_and_logged_in_part(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    with logged() as lines:
+        async with ready(bench):
+            for number in range(1000):
+                bench.link.say(request(SAMPLE, {}, id=number))
+            await settle()
+            refused = [r for r in bench.server.responses() if r.error is not UNSET]
+    told = [line for line in lines if line["event"] == "upstream.question_refused"]
+    assert len(refused) == 1000
+    assert 1 <= len(told) <= 110
 
 
 async def test_roots_come_from_the_configuration_when_it_has_them(
@@ -380,6 +396,17 @@ async def test_notifications_nobody_knows_are_dropped_and_counted(
         await trio.sleep(2)
         assert bench.status.dropped == 1
         assert bench.told_router(Notified) == []
+
+
+async def test_what_a_lost_link_does_not_take_harms_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        bench.link.fall_silent(SessionLost("forgotten"))
+        bench.post(Notify(frame=notification("notifications/roots/list_changed")))
+        await settle()
+        assert bench.status.state == "connected"
 
 
 async def test_a_notification_of_the_clients_is_passed_on_while_ready(
