@@ -96,7 +96,7 @@ UPSTREAM_REQUEST_FAILED = Event(  # one of the bridge's own, such as a subscript
     "upstream.request_failed", "debug", ("method", "error")
 )
 UPSTREAM_POST_FAILED = Event(  # a notification or an answer did not arrive
-    "upstream.post_failed", "warning", ("error",)
+    "upstream.post_failed", "warning", ("error", "suppressed")
 )
 TLS_VERIFICATION_DISABLED = Event(
     "tls.verification_disabled",

@@ -8,6 +8,7 @@ from bridge.errors import LinkBusy, LinkError, LinkLost, ProtocolError
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol.frame import encode
+from bridge.wire.allowance import Allowance
 from bridge.wire.inbox import Inbox
 from bridge.wire.link import Outgoing, RequestFailed
 
@@ -54,6 +55,8 @@ class Posts:
         self._running = 0
         self._scopes: dict[int, trio.CancelScope] = {}
         self._handshake: trio.Event | None = None
+        # A server that asks without end and takes no answer must not fill the log.
+        self._allowance = Allowance(burst=20, per_second=0.2)
 
     def send(self, outgoing: Outgoing) -> None:
         """Start a message on its way. Raises `LinkBusy` or the link's error."""
@@ -111,8 +114,12 @@ class Posts:
     def _failed(self, error: LinkError, *, fatal: bool) -> None:
         if fatal:
             self._inbox.fail(error)
-        else:
-            self._log.emit(events.UPSTREAM_POST_FAILED, error=error.public)
+        elif self._allowance.take():
+            self._log.emit(
+                events.UPSTREAM_POST_FAILED,
+                error=error.public,
+                suppressed=self._allowance.suppressed(),
+            )
 
 
 def _as_link_error(error: LinkError | ProtocolError) -> LinkError:

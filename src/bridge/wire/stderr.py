@@ -5,12 +5,17 @@ import trio
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol.ndjson import LineCutter
+from bridge.wire.allowance import Allowance
 
 _LINE = 4096
 #: A burst is a traceback; a flood is the disk's end (C3).
 _BURST = 100
 _PER_SECOND = 20.0
 _LAST_WORDS = 200
+#: Of a flood nobody reads every line: each costs time that other upstreams need.
+_LINES_READ = 200
+#: A flood is drained at this pace: about 6 MiB a second.
+_FLOOD_PAUSE = 0.01
 
 
 class StderrLog:
@@ -19,9 +24,7 @@ class StderrLog:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._last = ""
-        self._allowance = float(_BURST)
-        self._counted_at = 0.0
-        self._suppressed = 0
+        self._allowance = Allowance(burst=_BURST, per_second=_PER_SECOND)
         self.ended = trio.Event()
 
     @property
@@ -32,34 +35,33 @@ class StderrLog:
     async def read(self, stream: trio.abc.ReceiveStream) -> None:
         """Drain the stream to its end."""
         cutter = LineCutter(limit=_LINE)
-        self._counted_at = trio.current_time()
         try:
             async for chunk in stream:
-                for line in cutter.feed(bytes(chunk)):
-                    self._take(line)
+                await self._feed(cutter, bytes(chunk))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # as good as its end
         if rest := cutter.rest():
             self._take(rest)
         self.ended.set()
 
+    async def _feed(self, cutter: LineCutter, chunk: bytes) -> None:
+        lines = cutter.feed(chunk)
+        read, flood = lines[:_LINES_READ], lines[_LINES_READ:]
+        for line in read:
+            self._take(line)
+        if flood:
+            self._allowance.skip(len(flood) - 1)
+            self._take(flood[-1])
+            await trio.sleep(_FLOOD_PAUSE)
+
     def _take(self, line: bytes) -> None:
         text = "".join(c for c in line.decode("utf-8", "replace") if c.isprintable())
         if not text.strip():
             return
         self._last = text
-        if not self._allowed():
-            self._suppressed += 1
-            return
-        self._log.emit(events.UPSTREAM_STDERR, line=text, suppressed=self._suppressed)
-        self._suppressed = 0
-
-    def _allowed(self) -> bool:
-        now = trio.current_time()
-        earned = (now - self._counted_at) * _PER_SECOND
-        self._allowance = min(_BURST, self._allowance + earned)
-        self._counted_at = now
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
+        if self._allowance.take():
+            self._log.emit(
+                events.UPSTREAM_STDERR,
+                line=text,
+                suppressed=self._allowance.suppressed(),
+            )

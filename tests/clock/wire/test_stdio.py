@@ -319,6 +319,25 @@ async def test_a_flood_on_stderr_is_drained_and_logged_in_part(
     assert lines[101:] == ["y" * 4096]
 
 
+@pytest.mark.requirement("C3")
+async def test_a_flood_of_tiny_lines_on_stderr_is_read_in_part_and_slowly(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def main(child: Child) -> int:
+        for _ in range(100):
+            await child.stderr.send_all(b"x\n" * 5_000)
+        await child.stderr.send_all(b"the reason\n")
+        return 1
+
+    async with world(main) as w, w.transport.open() as link:
+        await lost(link)
+    (last_words,) = w.log.named(events.UPSTREAM_LAST_WORDS)
+    assert last_words["line"] == "the reason"
+    assert trio.current_time() >= 0.5
+    told = w.log.named(events.UPSTREAM_STDERR)
+    assert 100 <= len(told) <= 150
+
+
 async def test_an_error_of_the_opener_leaves_unwrapped(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

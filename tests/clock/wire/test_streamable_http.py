@@ -480,6 +480,30 @@ async def test_a_notification_that_fails_is_logged(autojump_clock: MockClock) ->
         await answer_to(link, 3)
 
 
+@pytest.mark.requirement("C31")
+async def test_many_notifications_that_fail_are_logged_in_part(
+    autojump_clock: MockClock,
+) -> None:
+    async def script(exchange: Exchange) -> None:
+        message = exchange.asked.message if exchange.asked.body else {}
+        if message.get("method") == "notifications/cancelled":
+            await exchange.answer(500)
+        else:
+            await scripted(obedient)(exchange)
+
+    async with world(script) as w, w.transport.open() as link:
+        await initialize(link)
+        for _ in range(100):
+            tell(link, "notifications/cancelled")
+            await trio.sleep(0.01)
+        await trio.sleep(60)
+        assert len(w.log.named(events.UPSTREAM_POST_FAILED)) == 20
+        tell(link, "notifications/cancelled")
+        await trio.sleep(1)
+        last = w.log.named(events.UPSTREAM_POST_FAILED)[-1]
+        assert last["suppressed"] == 80
+
+
 def listening(serve_stream: Script) -> Script:
     async def script(exchange: Exchange) -> None:
         if exchange.asked.method == "GET":
