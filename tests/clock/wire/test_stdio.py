@@ -320,7 +320,7 @@ async def test_a_flood_on_stderr_is_drained_and_logged_in_part(
 
 
 @pytest.mark.requirement("C3")
-async def test_a_flood_of_tiny_lines_on_stderr_is_read_in_part_and_slowly(
+async def test_a_flood_of_tiny_lines_on_stderr_is_read_in_part_to_its_last_words(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async def main(child: Child) -> int:
@@ -333,7 +333,6 @@ async def test_a_flood_of_tiny_lines_on_stderr_is_read_in_part_and_slowly(
         await lost(link)
     (last_words,) = w.log.named(events.UPSTREAM_LAST_WORDS)
     assert last_words["line"] == "the reason"
-    assert trio.current_time() >= 0.5
     told = w.log.named(events.UPSTREAM_STDERR)
     assert 100 <= len(told) <= 150
 
