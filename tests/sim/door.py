@@ -1,0 +1,83 @@
+"""Who may come in: an issuer on the simulated network, and tokens good and bad."""
+
+import trio
+
+from bridge.config.model import AuthConfig
+from kit.issuer import AUDIENCE, NOW, claims, key_set, make_key, mint
+from kit.network import Address, SimulatedNetwork
+from kit.scripted_http import Exchange, ScriptedServer
+
+#: Plain http is for loopback only.
+ADDRESS: Address = ("127.0.0.1", 9000)
+ISSUER = f"http://{ADDRESS[0]}:{ADDRESS[1]}"
+_KEY = make_key("sim", "P-256")
+_FOREIGN = make_key("foreign", "P-256")
+
+
+class SimulatedClock:
+    """The WallClock port: epoch time that runs with Trio's."""
+
+    def now(self) -> float:
+        return NOW + trio.current_time()
+
+
+class SimulatedDoor:
+    """The issuer's side and the clients' side of the guard."""
+
+    def __init__(self, *, guarded: bool) -> None:
+        self.guarded = guarded
+        self._server = ScriptedServer(_answer)
+
+    @property
+    def config(self) -> AuthConfig:
+        if not self.guarded:
+            return AuthConfig(mode="none")
+        return AuthConfig(
+            issuer=ISSUER,
+            audience=(AUDIENCE,),
+            jwks_url=f"{ISSUER}/keys",
+            algorithms=("ES256",),
+        )
+
+    async def serve(
+        self, network: SimulatedNetwork, nursery: trio.Nursery, *, down: float
+    ) -> None:
+        """Serve the keys; refuse for the first ``down`` seconds."""
+        await network.serve(nursery, ADDRESS, handler=self._server.handle)
+        if down:
+            network.refused.add(ADDRESS)
+            nursery.start_soon(_come_back, network, down)
+
+    def token(self, subject: str) -> str:
+        """A good token, for longer than a run lasts."""
+        return self._mint(sub=subject, exp=int(NOW) + 100_000)
+
+    def bad_tokens(self, subject: str) -> list[str | None]:
+        """None of these opens anything."""
+        good = self.token(subject)
+        head, body, signature = good.split(".")
+        return [
+            None,
+            "nonsense",
+            self._mint(sub=subject, exp=int(NOW) - 1000),
+            self._mint(sub=subject, aud="somebody-else"),
+            self._mint(sub=subject, iss="http://another.test"),
+            mint(_FOREIGN, claims(iss=ISSUER, exp=int(NOW) + 100_000)),
+            f"{head}.{body}.{signature[::-1]}",
+        ]
+
+    def _mint(self, **changes: object) -> str:
+        good = {"iss": ISSUER, "exp": int(NOW) + 100_000}
+        return mint(_KEY, claims(**{**good, **changes}))
+
+
+async def _answer(exchange: Exchange) -> None:
+    if exchange.asked.target == "/keys":
+        await exchange.json(key_set(_KEY))
+    else:
+        await exchange.answer(404)
+
+
+async def _come_back(network: SimulatedNetwork, after: float) -> None:
+    await trio.sleep(after)
+    network.refused.discard(ADDRESS)

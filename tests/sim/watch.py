@@ -1,0 +1,116 @@
+"""Looks inside the bridge: bounds while it runs, emptiness when it rests or ended."""
+
+# pyright: reportPrivateUsage=false
+
+import trio
+
+from bridge.app import Bridge
+from bridge.config.model import LimitsConfig
+from bridge.router.relay import MAX_ASKED
+from bridge.router.session import Session
+from bridge.upstream.actor import UpstreamActor
+from kit.network import Address
+from kit.processes import SimulatedProcesses
+from sim.network import SimulatedInternet
+from sim.trace import Trace
+
+#: Virtual seconds between two looks at the queues.
+LOOK = 0.5
+#: List-changed flags fit an outbox always; there is one per kind.
+FLAGS = 3
+
+
+class Watch:
+    """An observer of one bridge. ``actors`` are all its upstream actors so far."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        *,
+        limits: LimitsConfig,
+        actors: list[UpstreamActor],
+        trace: Trace,
+    ) -> None:
+        self._bridge = bridge
+        self._limits = limits
+        self._actors = actors
+        self._trace = trace
+
+    @property
+    def down(self) -> list[str]:
+        """The upstreams that are not connected."""
+        shown = self._bridge.control.status().upstreams
+        return [
+            f"{each.name} is {each.state}"
+            for each in shown
+            if each.state != "connected"
+        ]
+
+    async def keep_looking(self) -> None:
+        """Check the bounds now and then, for ever."""
+        while True:
+            self._look()
+            await trio.sleep(LOOK)
+
+    def _look(self) -> None:
+        for session in self._bridge._sessions.all():
+            self._look_at_session(session)
+        for actor in self._actors:
+            calls = actor._calls
+            self._bound("in flight", calls.in_flight, calls.limits.in_flight)
+            self._bound("waiting", calls.waiting, calls.limits.waiting)
+            self._bound("mailbox", actor._mailbox.counted, self._limits.mailbox)
+        router = self._bridge._to_router.depth
+        self._bound("router mailbox", router, 1024)
+
+    def _look_at_session(self, session: Session) -> None:
+        limits = self._limits
+        self._bound("calls", len(session.in_flight), limits.calls_per_session)
+        self._bound("outbox", session.outbox.queued, limits.outbox_frames + FLAGS)
+        self._bound("asked", len(session.asked), MAX_ASKED)
+        # one frame always fits an empty queue
+        if session.outbox.queued > 1 + FLAGS:
+            self._bound(
+                "outbox bytes", session.outbox.queued_bytes, limits.outbox_bytes
+            )
+
+    def _bound(self, what: str, size: int, bound: int) -> None:
+        if size > bound:
+            self._trace.breach("bounds", f"{what}: {size} of {bound}")
+
+    def check_idle(self) -> None:
+        """Nobody asks anything: nothing may be held."""
+        sessions = len(self._bridge._sessions)
+        held = {
+            "sessions": sessions,
+            "calls of sessions": self._bridge._dispatcher.in_flight,
+            "calls of upstreams": sum(
+                actor._calls.in_flight + actor._calls.waiting for actor in self._actors
+            ),
+            "questions": sum(not actor._inbound.idle for actor in self._actors),
+        }
+        for what, number in held.items():
+            if number:
+                self._trace.breach("idle", f"{number} {what} left with nobody there")
+
+    def check_ended(
+        self,
+        *,
+        network: SimulatedInternet,
+        processes: SimulatedProcesses,
+        dialled: tuple[Address, ...],
+        served: Address,
+    ) -> None:
+        """The bridge has stopped: it may hold nothing of the world."""
+        self.check_idle()
+        for actor in self._actors:
+            if not (actor.at_rest and actor._mailbox.sealed):
+                self._trace.breach("drain", f"{actor._name} is not at rest")
+        running = [each.pid for each in processes.started if each.status is None]
+        if running:
+            self._trace.breach("drain", f"processes left: {running}")
+        for address in dialled:
+            if left := sum(each.open_at_client for each in network.open_to(address)):
+                self._trace.breach("drain", f"{left} connections to {address[0]} left")
+        if left := sum(each.open_at_server for each in network.open_to(served)):
+            self._trace.breach("drain", f"{left} client connections left")
