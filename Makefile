@@ -34,7 +34,8 @@ $(STAMP): $(RUNTIME)
 	$(PIP) --group test --group lint
 	@touch $@
 
-check: lint types layers fast ## what a commit needs, in under a minute
+check: $(STAMP) ## what a commit needs, in under a minute
+	@$(MAKE) --no-print-directory --output-sync -j2 types lint layers fast
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check

@@ -4,7 +4,7 @@ Rooms take these protocols, never the operating system. The real ones are built 
 `bridge.system`; tests give simulated ones, so that every run can be repeated.
 """
 
-import random
+import random  # noqa: TID251 - the type only; the port hands it out
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

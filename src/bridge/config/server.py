@@ -130,9 +130,7 @@ class HealthCheckConfig(Section, frozen=True, kw_only=True):
 class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
     """OAuth towards an upstream (R10 to R12)."""
 
-    enabled: Annotated[bool, about("Log in to this server with OAuth.")] = (
-        False
-    )
+    enabled: Annotated[bool, about("Log in to this server with OAuth.")] = False
     issuer: Annotated[
         str,
         about("Authorization server. Empty: discovered (R12).", NEEDED),

@@ -66,15 +66,15 @@ class Request:
         await self._disconnected()
 
 
-class DoubledHeader(Exception):  # noqa: N818 - named by what was met
+class DoubledHeader(Exception):
     """A header that must be single occurs twice."""
 
 
-class BodyTooLarge(Exception):  # noqa: N818
+class BodyTooLarge(Exception):
     """The body is over the limit (413)."""
 
 
-class BodyTooSlow(Exception):  # noqa: N818
+class BodyTooSlow(Exception):
     """The body did not arrive in time (408)."""
 
 

@@ -246,11 +246,14 @@ async def test_a_list_is_answered_as_soon_as_the_last_upstream_has_settled(
     room: RouterRoom, nursery: trio.Nursery, autojump_clock: object
 ) -> None:
     client = await room.client()
-    nursery.start_soon(client.call, "tools/list", {})
+    no_params: dict[str, object] = {}
+    nursery.start_soon(client.call, "tools/list", no_params)
     await trio.sleep(1)
     room.up("b", tools=[tool("y")])
     await settle()
-    result = msgspec.json.decode(client.next().result)
+    answer = client.next().result
+    assert isinstance(answer, msgspec.Raw)
+    result = msgspec.json.decode(answer)
     assert [t["name"] for t in result["tools"]] == ["a__x", "b__y"]
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 import trio
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from bridge.contract.principal import Principal
 from bridge.contract.upstream import (
@@ -34,6 +34,11 @@ from kit.routing import (
 )
 
 ANN = Principal(issuer="i", subject="ann")
+
+
+def body(given: Raw | UnsetType) -> bytes:
+    assert isinstance(given, Raw)
+    return bytes(given)
 
 
 def result_of(frame: Frame) -> dict[str, object]:
@@ -106,7 +111,7 @@ async def test_a_call_reaches_its_upstream_under_its_own_name_and_comes_back(
         id="",
     )
     call = room.call_at("a")
-    assert msgspec.json.decode(call.frame.params) == {
+    assert msgspec.json.decode(body(call.frame.params)) == {
         "name": "echo",
         "arguments": {"big": 12345678901234567890, "name": "a__echo"},
         "_meta": {"vendor/x": 1},
@@ -116,7 +121,7 @@ async def test_a_call_reaches_its_upstream_under_its_own_name_and_comes_back(
     call.reply.resolve(Answered(result=Raw(b'{"content":[],"x":1}')))
     answer = client.next()
     assert answer.id == ""
-    assert bytes(answer.result) == b'{"content":[],"x":1}'
+    assert body(answer.result) == b'{"content":[],"x":1}'
     assert client.session.in_flight == {}
     [line] = room.log.named(events.CALL_FINISHED)
     assert line["outcome"] == "ok"
@@ -151,7 +156,7 @@ async def test_everything_that_is_listed_can_be_asked_for(
     room = await one_upstream(nursery)
     client = await room.client()
     await client.call(method, params)
-    assert msgspec.json.decode(room.call_at("a").frame.params) == at_upstream
+    assert msgspec.json.decode(body(room.call_at("a").frame.params)) == at_upstream
 
 
 @pytest.mark.requirement("R124")
@@ -205,7 +210,7 @@ async def test_a_full_mailbox_is_an_answer_at_once(nursery: trio.Nursery) -> Non
         await client.call("tools/call", {"name": "a__echo"}, id=number)
     answer = client.next()
     assert answer.id == 4
-    assert b"too many calls waiting" in bytes(answer.result)
+    assert b"too many calls waiting" in body(answer.result)
     assert len(client.session.in_flight) == 4
 
 
@@ -216,7 +221,7 @@ async def test_a_sealed_mailbox_is_an_upstream_that_restarts(
     client = await room.client()
     room.upstreams["a"].mailbox.seal()
     await calling(client)
-    assert b"was not executed" in bytes(client.next().result)
+    assert b"was not executed" in body(client.next().result)
     assert client.session.in_flight == {}
 
 
@@ -240,7 +245,7 @@ async def test_progress_carries_the_clients_own_token(nursery: trio.Nursery) -> 
     call.reply.tell(Progress(params=members(raw({"progressToken": 1, "progress": 5}))))
     told = client.next()
     assert told.method == "notifications/progress"
-    assert msgspec.json.decode(told.params) == {"progressToken": 7, "progress": 5}
+    assert msgspec.json.decode(body(told.params)) == {"progressToken": 7, "progress": 5}
 
 
 async def test_progress_nobody_asked_for_is_dropped(nursery: trio.Nursery) -> None:
@@ -263,8 +268,8 @@ async def test_a_log_message_passes_at_or_above_the_level_the_client_set(
     for level in ("info", "error", "odd"):
         frame = notification("notifications/message", {"level": level, "data": 1})
         call.reply.tell(Related(frame=frame))  # type: ignore[union-attr]
-    assert b'"error"' in bytes(client.next().params)
-    assert b'"odd"' in bytes(client.next().params)
+    assert b'"error"' in body(client.next().params)
+    assert b'"odd"' in body(client.next().params)
     assert client.quiet
 
 
@@ -582,7 +587,7 @@ async def test_a_resource_a_result_linked_to_can_be_read(nursery: trio.Nursery) 
     client.next()
     for number, uri in enumerate(("x://linked", "x://inside")):
         await client.call("resources/read", {"uri": uri}, id=number)
-        assert b"x://" in bytes(room.call_at("a").frame.params)
+        assert b"x://" in body(room.call_at("a").frame.params)
     await other.call("resources/read", {"uri": "x://linked"})
     assert code_of(other.next()) == -32002
 

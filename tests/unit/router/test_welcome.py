@@ -33,7 +33,7 @@ def test_a_hello_tells_who_the_client_is_and_what_it_can() -> None:
 
 
 def test_an_empty_elicitation_capability_means_form_mode() -> None:
-    given = {**HELLO, "capabilities": {"elicitation": {}}}
+    given: dict[str, object] = {**HELLO, "capabilities": {"elicitation": {}}}
     assert read_initialize(members(raw(given))).elicitation_modes == {"form"}
 
 
