@@ -3,8 +3,7 @@
 # ruff: noqa: ASYNC109, PLR0917 - the signatures are httpcore's
 import ssl
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from math import inf
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import httpcore
@@ -22,7 +21,7 @@ def _mapped(
 ) -> Generator[None, None, None]:
     """A deadline, and httpcore's own exceptions for what trio raises."""
     try:
-        with trio.fail_after(inf if timeout is None else timeout):
+        with nullcontext() if timeout is None else trio.fail_after(timeout):
             yield
     except trio.TooSlowError as error:
         raise late("timed out") from error
