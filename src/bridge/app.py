@@ -69,6 +69,7 @@ class Bridge:
         self._ports = ports
         self._log = log
         self._failure: Escalated | None = None
+        self._began = self._stop_began = trio.current_time()
         self.metrics = Metrics()
         self._http = HttpClients(ports.network)
         self._board = Board()
@@ -110,7 +111,6 @@ class Bridge:
         Raises OSError when the address is in use, and `Escalated` when a part the
         bridge cannot do without keeps failing.
         """
-        began = trio.current_time()
         await self._front.listen()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._supervise, nursery.cancel_scope)
@@ -130,7 +130,7 @@ class Bridge:
                 events.BRIDGE_READY,
                 upstreams=up,
                 failed=upstreams - up,
-                seconds=round(trio.current_time() - began, 3),
+                seconds=round(trio.current_time() - self._began, 3),
             )
         if self._failure is not None:
             raise self._failure
@@ -140,6 +140,7 @@ class Bridge:
         seconds = self._config.bridge.drain_timeout
         if not self.control.draining:
             self.control.draining = True
+            self._stop_began = trio.current_time()
             self._dispatcher.begin_drain()
             self._log.emit(
                 events.BRIDGE_DRAINING,
@@ -147,11 +148,7 @@ class Bridge:
                 seconds=seconds,
                 calls=self._dispatcher.in_flight,
             )
-        began = trio.current_time()
         await self._supervisor.stop(within=seconds)
-        self._log.emit(
-            events.BRIDGE_STOPPED, seconds=round(trio.current_time() - began, 3)
-        )
 
     async def _supervise(self, readiness: trio.CancelScope) -> None:
         try:
@@ -159,6 +156,8 @@ class Bridge:
         except Escalated as failure:
             self._failure = failure  # raised by `run`, plain, once all have ended
         readiness.cancel()
+        took = trio.current_time() - self._stop_began
+        self._log.emit(events.BRIDGE_STOPPED, seconds=round(took, 3))
 
     def _make_sessions(self) -> Sessions:
         limits = self._config.bridge.limits

@@ -189,6 +189,7 @@ class Connection:
         self._reading = trio.CancelScope(deadline=trio.current_time() + HEAD_DEADLINE)
         self._head_begun = False
         self._busy = False
+        self._idle_since = trio.current_time()
         self._closing = False
 
     async def run(self) -> None:
@@ -199,6 +200,11 @@ class Connection:
                 await self._serve()
         finally:
             await self._stream.break_off()
+
+    @property
+    def idle_since(self) -> float:
+        """Since when no request is on its way; ``inf`` while one is."""
+        return inf if self._busy or self._head_begun else self._idle_since
 
     def retire(self) -> None:
         """Close as soon as no request is in progress."""
@@ -252,6 +258,7 @@ class Connection:
                 await self._write(event.data)
             case Updated(idle=True):
                 self._busy = self._head_begun = False
+                self._idle_since = trio.current_time()
                 self._wait_at_most(IDLE_DEADLINE)
             case Updated():
                 self._busy, self._head_begun = True, False

@@ -112,6 +112,7 @@ class Front:
         with trio.move_on_after(patience):
             while self._dispatcher.in_flight:  # noqa: ASYNC110 - an event per call costs more
                 await trio.sleep(DRAIN_POLL)
+        self._dispatcher.end_calls("the bridge stopped")
         gateway.end_sessions("the bridge is stopping")
         await server.stop()
         with trio.move_on_after(LAST_WORDS):

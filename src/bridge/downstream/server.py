@@ -15,6 +15,9 @@ Listener = trio.abc.Listener[trio.abc.Stream]
 #: Pause after an accept that failed (no descriptors left): long enough not to spin,
 #: short enough that nobody notices once descriptors are back.
 ACCEPT_PAUSE = 0.25
+#: At the connection limit one that was idle for so long gives way to a newcomer: an
+#: attacker's silent ones must not keep everybody else out.
+SPARED = 1.0
 
 
 class HttpServer:
@@ -81,10 +84,15 @@ class HttpServer:
 
     async def _accept(self, listener: Listener, connections: trio.Nursery) -> None:
         while True:
-            await self._wait_for_room()
             stream = await self._next(listener)
-            if stream is not None:
-                connections.start_soon(self._serve, self._admit(stream))
+            if stream is None:
+                continue
+            try:
+                await self._wait_for_room()
+            except trio.Cancelled:
+                await trio.aclose_forcefully(stream)
+                raise
+            connections.start_soon(self._serve, self._admit(stream))
 
     async def _next(self, listener: Listener) -> trio.abc.Stream | None:
         try:
@@ -101,7 +109,15 @@ class HttpServer:
         while len(self._live) >= self._limit:
             self._note_pause("connection limit reached")
             self._left = trio.Event()
-            await self._left.wait()
+            self._retire_one(trio.current_time() - SPARED)
+            with trio.move_on_after(SPARED):
+                await self._left.wait()
+
+    def _retire_one(self, idle_before: float) -> None:
+        """Who says nothing makes room: the one that has been idle the longest."""
+        idlest = min(self._live, key=lambda each: each.idle_since)
+        if idlest.idle_since <= idle_before:
+            idlest.retire()
 
     def _note_pause(self, reason: str, *, error: OSError | None = None) -> None:
         if not self._paused:

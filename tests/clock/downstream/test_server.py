@@ -10,7 +10,7 @@ from bridge.config.model import LimitsConfig
 from bridge.downstream.answer import json
 from bridge.downstream.message import Answer, Request
 from bridge.observe import catalogue as events
-from kit.front import Front
+from kit.front import Front, given
 
 
 @pytest.mark.requirement("R56")
@@ -21,7 +21,8 @@ async def test_beyond_the_limit_connections_wait_their_turn(
     await front.start(nursery)
     first, second, third = [front.browser() for _ in range(3)]
     for browser in (first, second):
-        assert (await browser.ask("GET", "/health")).status == 200
+        await browser.send("GET", "/sse", headers=given("alice"))
+        assert (await browser.head()).status == 200
     await third.send("GET", "/health")
     with trio.move_on_after(5) as waiting:
         await third.whole()
@@ -30,6 +31,22 @@ async def test_beyond_the_limit_connections_wait_their_turn(
     await first.stream.aclose()
     assert (await third.whole()).status == 200
     assert len(front.journal.of(events.SERVER_ACCEPT_PAUSED)) == 1
+
+
+@pytest.mark.requirement("R56", "B7")
+async def test_at_the_limit_the_one_idle_the_longest_gives_way(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    front = Front(limits=LimitsConfig(connections=2))
+    await front.start(nursery)
+    front.browser()  # says nothing, ever
+    used = front.browser()
+    await trio.sleep(5)
+    assert (await used.ask("GET", "/health")).status == 200
+    newcomer = front.browser()
+    assert (await newcomer.ask("GET", "/health")).status == 200
+    assert (await used.ask("GET", "/health")).status == 200
+    assert front.server.connections == 2
 
 
 @pytest.mark.requirement("E5")
