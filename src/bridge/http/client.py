@@ -1,7 +1,7 @@
 """One HTTP client: one connection, one exchange at a time."""
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -72,6 +72,7 @@ class HttpClient:
 
         Redirects are followed within the same origin and with the same method, a few
         of them; any other is the caller's answer. An unread body closes the connection.
+        ``content`` in parts needs its ``Content-Length`` in ``headers``.
         Raises `LinkError`: `ConnectFailed` when nothing was sent.
         """
         response = await self._send(method, url, headers=headers, content=content)
@@ -98,9 +99,12 @@ class HttpClient:
         content: bytes | AsyncIterable[bytes] | None,
     ) -> httpx.Response:
         try:
+            whole = content if isinstance(content, bytes) else None
             request = self._client.build_request(
-                method, url, headers=dict(headers), content=content
+                method, url, headers=dict(headers), content=whole
             )
+            if not isinstance(content, bytes | None):
+                request.stream = _Upload(content)
             return await self._client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             # ValueError: a header that is no header (a control character)
@@ -111,6 +115,16 @@ class HttpClient:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+class _Upload(httpx.AsyncByteStream):
+    """A body in parts. httpx's own wrapper is a generator it leaves open when cut."""
+
+    def __init__(self, parts: AsyncIterable[bytes]) -> None:
+        self._parts = parts
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._parts)
 
 
 def _redirect(response: httpx.Response) -> str | None:

@@ -32,9 +32,25 @@ class Body:
     def __len__(self) -> int:
         return len(self._data)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        # No generator: one that is cut in the middle would be left to the collector.
+        return _Parts(self._outgoing, self._data)
+
+
+class _Parts:
+    def __init__(self, outgoing: Outgoing, data: bytes) -> None:
+        self._outgoing = outgoing
+        self._data = data
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
         self._outgoing.written = True
-        yield self._data
+        data, self._data = self._data, b""
+        if not data:
+            raise StopAsyncIteration
+        return data
 
 
 class Posts:
