@@ -23,6 +23,7 @@ from bridge.errors import (
     Overloaded,
     ProtocolError,
     UnknownName,
+    UpstreamLost,
     UpstreamUnavailable,
 )
 from bridge.observe import catalogue as events
@@ -125,6 +126,20 @@ class Dispatcher:
     def begin_drain(self) -> None:
         """Route no new call; those in flight go on."""
         self._draining = True
+
+    def end_calls(self, reason: str) -> None:
+        """Answer every call in flight with an error: nobody can wait any longer."""
+        for session in self._sessions.all():
+            for inflight in tuple(session.in_flight.values()):
+                name = inflight.address.name
+                fault = UpstreamLost(
+                    f"{reason} before {name} answered;"
+                    " the request may or may not have run",
+                    upstream=name,
+                    written=True,
+                )
+                inflight.reply.resolve(fault)
+                tell(inflight.address, Cancel(call_id=inflight.call_id, reason=reason))
 
     async def dispatch(self, session: Session, frame: Frame, sink: Outbox) -> None:
         """Take one frame of a client.

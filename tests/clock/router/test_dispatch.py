@@ -273,6 +273,26 @@ async def test_a_log_message_passes_at_or_above_the_level_the_client_set(
     assert client.quiet
 
 
+@pytest.mark.requirement("P2")
+async def test_a_call_that_outlasts_the_bridge_is_answered_and_says_it_may_have_run(
+    nursery: trio.Nursery,
+) -> None:
+    room = await one_upstream(nursery)
+    client = await room.client()
+    await calling(client)
+    call = room.call_at("a")
+    room.dispatcher.end_calls("the bridge stopped")
+    answer = client.next()
+    assert answer.id == "c1"
+    assert b'"mayHaveRun":true' in msgspec.json.encode(result_of(answer)["_meta"])
+    assert client.quiet
+    assert room.heard("a") == [
+        Cancel(call_id=call.call_id, reason="the bridge stopped")
+    ]
+    assert not call.reply.resolve(Answered(result=Raw(b"{}")))
+    assert room.dispatcher.in_flight == 0
+
+
 @pytest.mark.requirement("R125")
 async def test_a_cancel_reaches_the_upstream_and_nobody_is_answered(
     nursery: trio.Nursery,
