@@ -99,7 +99,7 @@ class Client:
                     await self._call(visit)
             case "cancel":
                 id_ = await self._call(visit, tool="slow")
-                await trio.sleep(self._rng.uniform(0, 0.3))
+                await trio.sleep(self._rng.uniform(0, 0.45))
                 await visit.cancel(id_)
             case "list":
                 await visit.request("tools/list")

@@ -174,7 +174,8 @@ class Visit(ABC):
         self.stage.ledger.excuse(asked, "cancelled")
         params = {"requestId": id_, "reason": "changed my mind"}
         await self.tell({"method": "notifications/cancelled", "params": params})
-        self._cancelled[id_] = trio.current_time()
+        if trio.current_time() - asked.at > UNDER_WAY:  # else it may overtake the call
+            self._cancelled[id_] = trio.current_time()
 
     async def settle(self) -> None:
         """Wait until every call has its answer; none may take too long."""
