@@ -37,6 +37,7 @@ from bridge.router.policy import EVERYTHING, View
 from bridge.router.relay import log_wanted, tell
 from bridge.router.session import Session, Sessions
 from bridge.router.table import Conflict, Kind, RoutingTable
+from bridge.router.target import owner_of
 
 #: List changes within this time reach the clients as one (protocol 4.5), in s.
 COALESCE = 0.25
@@ -314,10 +315,9 @@ class RouterActor:
                 continue
             table = self._board.table(session.view)
             for uri in session.subscriptions:
-                route = table.owner_of_uri(uri)
-                owner = route.upstream if route else session.learned_owner(uri)
-                if owner is not None:
-                    wanted.setdefault(owner, set()).add(uri)
+                route = owner_of(table, session.learned_owner, uri)
+                if route is not None:
+                    wanted.setdefault(route.upstream, set()).add(uri)
         level = min(levels, key=methods.LOG_LEVELS.index, default=None)
         return wanted, LogLevel(level=level)
 

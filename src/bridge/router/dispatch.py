@@ -30,15 +30,16 @@ from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol import methods
 from bridge.protocol.codes import Code, error_body, error_frame
-from bridge.protocol.frame import Frame, encode, members, raw, text
-from bridge.protocol.methods import for_upstream, required_text
+from bridge.protocol.frame import Frame, encode, members, text
+from bridge.protocol.methods import required_text
 from bridge.router.board import Board, Presence
 from bridge.router.failure import failure
 from bridge.router.outbox import Outbox
 from bridge.router.policy import View
 from bridge.router.relay import OnCall, Relay, tell
 from bridge.router.session import Inflight, Session, Sessions
-from bridge.router.table import Kind, Route
+from bridge.router.table import Kind
+from bridge.router.target import ROUTED, owner_of, target_of
 from bridge.router.welcome import initialize_result, read_initialize
 
 #: How long a first list waits for upstreams that are still starting (protocol 9).
@@ -52,14 +53,6 @@ _LISTS: dict[str, Kind] = {
     methods.RESOURCES_LIST: "resources",
     methods.RESOURCES_TEMPLATES_LIST: "templates",
 }
-_ROUTED = frozenset(
-    {
-        methods.TOOLS_CALL,
-        methods.PROMPTS_GET,
-        methods.RESOURCES_READ,
-        methods.COMPLETION_COMPLETE,
-    }
-)
 _EMPTY = Raw(b"{}")
 
 
@@ -79,14 +72,6 @@ class BridgeStopping(Overloaded):
     """A stop has begun; nothing was executed."""
 
     code = "routing.bridge_stopping"
-
-
-class _Target(msgspec.Struct, frozen=True):
-    """Where a call goes and what its params become there."""
-
-    route: Route
-    shown: str
-    params: methods.CallParams
 
 
 class Dispatcher:
@@ -190,7 +175,7 @@ class Dispatcher:
         if kind is not None:
             await self._board.settled(session.view, within=LIST_PATIENCE)
             return self._list(session, kind, params)
-        if method in _ROUTED:
+        if method in ROUTED:
             self._route(session, frame, params, sink)
             return None
         return self._local(session, method, params)
@@ -235,19 +220,12 @@ class Dispatcher:
         session.log_level = level
 
     def _subscribe(self, session: Session, uri: str) -> None:
-        if self.owner_of(session, uri) is None:
+        table = self._board.table(session.view)
+        if owner_of(table, session.learned_owner, uri) is None:
             raise UnknownName(f"no resource {uri[:200]!r}")
         if len(session.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise Overloaded("too many subscriptions in this session")
         session.subscriptions.add(uri)
-
-    def owner_of(self, session: Session, uri: str) -> Route | None:
-        """Listed, matched by a template, or learned from a result of this session."""
-        route = self._board.table(session.view).owner_of_uri(uri)
-        if route is not None:
-            return route
-        learned = session.learned_owner(uri)
-        return Route(learned, uri) if learned is not None else None
 
     # --- the call path ---
 
@@ -261,7 +239,12 @@ class Dispatcher:
             raise SessionBusy("too many calls in flight in this session; wait for some")
         if self._draining:
             raise BridgeStopping("the bridge is stopping; the call was not executed")
-        target = self._target(session, str(frame.method), params)
+        target = target_of(
+            self._board.table(session.view),
+            session.learned_owner,
+            str(frame.method),
+            params=params,
+        )
         presence = self._presence(target.route.upstream)
         call_id = next(self._call_ids)
         relay = Relay(
@@ -314,48 +297,6 @@ class Dispatcher:
                 state="disconnected",
             )
         return presence
-
-    def _target(self, session: Session, method: str, params: dict[str, Raw]) -> _Target:
-        match method:
-            case methods.TOOLS_CALL:
-                return self._named(session, "tools", params)
-            case methods.PROMPTS_GET:
-                return self._named(session, "prompts", params)
-            case methods.RESOURCES_READ:
-                return self._resource(session, params)
-            case _:
-                return self._completion(session, params)
-
-    def _named(self, session: Session, kind: Kind, params: dict[str, Raw]) -> _Target:
-        name = required_text(params, "name")
-        route = self._board.table(session.view).find(kind, name)
-        if route is None:
-            raise UnknownName(f"unknown {kind[:-1]}: {name[:200]}")
-        return _Target(route, name, for_upstream(params, {"name": raw(route.key)}))
-
-    def _resource(self, session: Session, params: dict[str, Raw]) -> _Target:
-        uri = required_text(params, "uri")
-        route = self.owner_of(session, uri)
-        if route is None:
-            raise UnknownName(f"resource not found: {uri[:200]}")
-        return _Target(route, uri, for_upstream(params, {}))
-
-    def _completion(self, session: Session, params: dict[str, Raw]) -> _Target:
-        ref = members(params.get("ref", _EMPTY))
-        if text(ref.get("type")) == "ref/prompt":
-            name = required_text(ref, "name")
-            route = self._board.table(session.view).find("prompts", name)
-            changes = {} if route is None else {"name": raw(route.key)}
-        else:
-            name = required_text(ref, "uri")
-            table = self._board.table(session.view)
-            route = table.find("templates", name) or self.owner_of(session, name)
-            changes = {}
-        if route is None:
-            raise UnknownName(f"nothing to complete: {name[:200]}")
-        return _Target(
-            route, name, for_upstream(params, {"ref": raw({**ref, **changes})})
-        )
 
     # --- notifications and answers of the client ---
 
