@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 UPSTREAMS = 50
 DELAY = "0.3"
+STARTS = 3
 KILLS = 6
 #: The backoff doubles with each kill, so it begins small and never turns slow.
 BACKOFF = {"restartDelay": 50, "maxRestartAttempts": 2 * KILLS}
@@ -36,8 +37,8 @@ _HELLO = {
 
 def importing() -> Json:
     """Processor time of importing what ``serve`` needs, less a bare interpreter's."""
-    bare = median(_cpu_of("pass") for _ in range(IMPORTS))
-    whole = median(_cpu_of("import bridge.cli.serve") for _ in range(IMPORTS))
+    bare = min(_cpu_of("pass") for _ in range(IMPORTS))
+    whole = min(_cpu_of("import bridge.cli.serve") for _ in range(IMPORTS))
     return {"cpu_ms": round((whole - bare) * 1e3), "python_cpu_ms": round(bare * 1e3)}
 
 
@@ -64,17 +65,28 @@ def idle(folder: Path) -> Json:
 
 
 def starting(folder: Path) -> Json:
-    """Fifty upstreams that start slowly, with and without a bridge before them."""
-    alone = _slowest_alone()
+    """Fifty upstreams that start slowly, with and without a bridge before them.
+
+    In turns, the best of each: a busy neighbour only ever makes a start slower.
+    """
+    alone: list[float] = []
+    ready: list[float] = []
+    for _ in range(STARTS):
+        alone.append(_slowest_alone())
+        ready.append(_seconds_to_ready(folder))
+    return {
+        "upstreams": UPSTREAMS,
+        "slowest_without_bridge_s": round(min(alone), 3),
+        "ready_s": round(min(ready), 3),
+        "ready_to_slowest": round(min(ready) / min(alone), 2),
+    }
+
+
+def _seconds_to_ready(folder: Path) -> float:
     servers = {f"s{number}": _entry(DELAY) for number in range(UPSTREAMS)}
     with running_bridge(servers, folder, issuer=None, cpu=ANY_CPU) as bridge:
         (ready,) = bridge.process.events("bridge.ready")
-    return {
-        "upstreams": UPSTREAMS,
-        "slowest_without_bridge_s": round(alone, 3),
-        "ready_s": ready["seconds"],
-        "ready_to_slowest": round(ready["seconds"] / alone, 2),
-    }
+    return float(ready["seconds"])
 
 
 def recovering(folder: Path) -> Json:
