@@ -643,3 +643,65 @@ async def test_an_upstream_that_has_been_removed_is_named_in_the_error(
     client.session.learn_owner("x://1", "gone")
     await client.call("resources/read", {"uri": "x://1"})
     assert code_of(client.next()) == 1001
+
+
+async def test_long_lists_are_given_in_pages_when_configured(
+    nursery: trio.Nursery,
+) -> None:
+    room = await one_upstream(nursery, RouterRoom(policy("a"), page_size=1))
+    client = await room.client()
+    first = result_of(await client.ask("tools/list"))
+    second = result_of(await client.ask("tools/list", {"cursor": first["nextCursor"]}))
+    assert b"a__echo" in msgspec.json.encode(first)
+    assert b"a__slow" in msgspec.json.encode(second)
+    assert "nextCursor" not in second
+
+
+@pytest.mark.requirement("E1", "R156")
+async def test_while_draining_no_call_is_routed_and_those_in_flight_go_on(
+    nursery: trio.Nursery,
+) -> None:
+    room = await one_upstream(nursery)
+    client = await room.client()
+    await calling(client)
+    room.dispatcher.begin_drain()
+    assert room.dispatcher.in_flight == 1
+    await client.call("tools/call", {"name": "a__echo"}, id="late")
+    assert b"was not executed" in body(client.next().result)
+    room.call_at("a").reply.resolve(Answered(result=Raw(b"{}")))
+    assert client.next().id == "c1"
+    assert room.dispatcher.in_flight == 0
+
+
+async def test_an_error_of_the_upstream_passes_unchanged(
+    nursery: trio.Nursery,
+) -> None:
+    room = await one_upstream(nursery)
+    client = await room.client()
+    await calling(client)
+    error = Raw(b'{"code":-32000,"message":"m","data":[1]}')
+    room.call_at("a").reply.resolve(Answered(error=error))
+    assert client.next().error == error
+
+
+async def test_a_url_elicitation_is_remembered_for_its_completion(
+    nursery: trio.Nursery,
+) -> None:
+    room = await one_upstream(nursery)
+    client = await room.client(capabilities={"elicitation": {"url": {}}})
+    await asked(room, client, eliciting(mode="url", elicitationId="e1"))
+    assert client.session.asked_elicitation("e1")
+
+
+async def test_a_subscription_to_what_only_a_result_named_is_passed_on(
+    nursery: trio.Nursery,
+) -> None:
+    room = await one_upstream(nursery)
+    client = await room.client()
+    client.session.learn_owner("x://1", "a")
+    await client.ask("resources/subscribe", {"uri": "x://1"})
+    await trio.testing.wait_all_tasks_blocked()
+    assert room.heard("a") == [Subscriptions(uris=frozenset({"x://1"}))]
+    room.up("a", epoch=2)  # and again after a reconnect
+    await trio.testing.wait_all_tasks_blocked()
+    assert room.heard("a") == [Subscriptions(uris=frozenset({"x://1"}))]

@@ -1,4 +1,6 @@
 import pytest
+import trio
+import trio.testing
 
 from bridge.router.outbox import Item, Outbox, OutboxClosed
 
@@ -114,3 +116,16 @@ async def test_a_reader_gets_what_was_queued_and_then_the_reason() -> None:
     assert (await outbox.get()).data == b"1"
     with pytest.raises(OutboxClosed, match="left"):
         await outbox.get()
+
+
+async def test_a_waiting_reader_is_woken_by_the_next_item(
+    nursery: trio.Nursery,
+) -> None:
+    outbox = box()
+
+    async def later() -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        outbox.put(b"1")
+
+    nursery.start_soon(later)
+    assert (await outbox.get()).data == b"1"
