@@ -6,7 +6,7 @@ upstreams offer is reached on each upstream's own route.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 from msgspec import Raw
@@ -184,6 +184,8 @@ def _entries(catalog: Catalog, kind: Kind) -> tuple[Entry, ...]:
             return catalog.resources
         case "templates":
             return catalog.templates
+        case _:
+            assert_never(kind)
 
 
 def _exposed(

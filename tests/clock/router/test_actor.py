@@ -10,10 +10,11 @@ from bridge.contract.router import (
     Notified,
     Reconfigured,
     SessionOpened,
+    SubscriptionsChanged,
     UpstreamDown,
     UpstreamRemoved,
 )
-from bridge.contract.upstream import Announce, UpstreamState
+from bridge.contract.upstream import Announce, LogLevel, UpstreamState
 from bridge.observe import catalogue as events
 from bridge.protocol.frame import notification
 from bridge.router.policy import View
@@ -375,3 +376,16 @@ async def test_a_router_that_is_told_to_stop_does(
     stopping = trio.Event()
     stopping.set()
     await room.actor.run(stopping)
+
+
+async def test_wishes_are_told_to_connected_upstreams_only(
+    room: RouterRoom, autojump_clock: object
+) -> None:
+    client = await room.client()
+    down(room, "b")
+    await client.ask("logging/setLevel", {"level": "info"})
+    client.session.subscriptions.add("nobody://owns")
+    room.send(SubscriptionsChanged())
+    await settle()
+    assert room.heard("b") == []
+    assert room.heard("a") == [LogLevel(level="info")]

@@ -485,11 +485,14 @@ async def test_a_session_that_ends_cancels_its_calls_and_answers_its_questions(
     room = await one_upstream(nursery)
     client = await room.client(capabilities={"roots": {}})
     await asked(room, client, ROOTS)
-    client.session.asked["stray"] = next(iter(client.session.asked.values()))
+    mine = next(iter(client.session.asked.values()))
+    stray = msgspec.structs.replace(mine, call_id=999)
+    client.session.asked["stray"] = stray
     room.sessions.close(client.session, "client left")
     room.sessions.close(client.session, "again")
     kinds = [type(m) for m in room.heard("a")]
     assert Cancel in kinds
+    assert Answer in kinds
     assert client.session.in_flight == {}
     assert client.session.asked == {}
     assert len(room.sessions) == 0
