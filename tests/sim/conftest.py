@@ -44,6 +44,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", seeds_of(metafunc.config))
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Who asks for one seed wants to see that run, and nothing of the others."""
+    if config.getoption("--seed") is None:
+        return
+    here = Path(__file__).parent
+    ours = [item for item in items if item.path.parent == here]
+    other = [item for item in ours if item.path.name != "test_simulation.py"]
+    config.hook.pytest_deselected(items=other)
+    items[:] = [item for item in items if item not in other]
+
+
 @pytest.fixture(scope="session")
 def runs(pytestconfig: pytest.Config) -> Runs:
     return Runs(seeds_of(pytestconfig))

@@ -122,8 +122,9 @@ class Mind:
 
     def latency(self, params: dict[str, Any]) -> float:
         """How long the work takes."""
-        longest = 0.5 if params["name"] == "slow" else 0.05
-        return self.rng.uniform(0, longest)
+        if params["name"] == "slow":
+            return self.rng.uniform(0.2, 0.8)
+        return self.rng.uniform(0, 0.05)
 
     def told(self, method: str) -> bytes | None:
         """The result of anything but a call; None: unknown."""

@@ -36,10 +36,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, chance: Chance, scenario: Scenario) -> "Plan":
         rng = chance.of("plan")
         guarded = rng.random() < 0.75
-        early = rng.uniform(0.5, 8.0) if rng.random() < 0.25 else None
+        early = rng.uniform(1.5, 8.0) if rng.random() < 0.35 else None
         down = rng.uniform(0.5, 4.0) if rng.random() < 0.2 else 0.0
         others = [name for name in UPSTREAMS if name != STEADY]
-        drain = rng.choice([10.0, 20.0])
+        drain = rng.choice([9.0, 9.0, 20.0])
         flaky = frozenset(name for name in others if rng.random() < 0.8)
         return cls(
             guarded=guarded,

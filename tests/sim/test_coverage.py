@@ -52,6 +52,7 @@ OUTCOMES = (
 )
 
 
+@pytest.mark.timeout(0)  # as long as its seeds take
 def test_every_fault_really_occurred(runs: Runs) -> None:
     if len(runs.seeds) < ENOUGH:
         pytest.skip(f"needs {ENOUGH} seeds")

@@ -29,7 +29,7 @@ LOST = (
 #: No call may be open for longer, whatever happens to its upstream.
 PATIENCE = 30.0
 #: A message needs so long at most from one end to the other.
-UNDER_WAY = 0.25
+UNDER_WAY = 0.15
 JSON: Headers = (("content-type", "application/json"),)
 HELLO: dict[str, Any] = {
     "protocolVersion": "2025-11-25",
