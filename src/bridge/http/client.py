@@ -103,8 +103,7 @@ class HttpClient:
             request = self._client.build_request(
                 method, url, headers=dict(headers), content=whole
             )
-            if not isinstance(content, bytes | None):
-                request.stream = _Upload(content)
+            request.stream = _Upload(b"" if content is None else content)
             return await self._client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             # ValueError: a header that is no header (a control character)
@@ -118,13 +117,31 @@ class HttpClient:
 
 
 class _Upload(httpx.AsyncByteStream):
-    """A body in parts. httpx's own wrapper is a generator it leaves open when cut."""
+    """A request's body. httpx's own are generators that it leaves open when cut."""
 
-    def __init__(self, parts: AsyncIterable[bytes]) -> None:
-        self._parts = parts
+    def __init__(self, content: bytes | AsyncIterable[bytes]) -> None:
+        self._content = content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._parts)
+        if isinstance(self._content, bytes):
+            return _Whole(self._content)
+        return aiter(self._content)
+
+
+class _Whole:
+    """An iterator over one part."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data, self._data = self._data, b""
+        if not data:
+            raise StopAsyncIteration
+        return data
 
 
 def _redirect(response: httpx.Response) -> str | None:
