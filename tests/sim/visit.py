@@ -102,15 +102,19 @@ class Visit(ABC):
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """The session, its hands shaken. Raises `Refused` or what is in `LOST`."""
+        opened = False
         with trio.CancelScope() as scope:
             self._scope = scope
             async with self._connected():
                 try:
                     await self.request("initialize", HELLO)
                     await self.tell({"method": "notifications/initialized"})
+                    opened = True
                     yield
                 finally:
                     self.leave("left")
+        if not opened:
+            raise Refused("its stream ended during the handshake")
 
     @abstractmethod
     def _connected(self) -> Any:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 import httpx
@@ -110,15 +110,17 @@ def _without_collector() -> Generator[None]:
 class _TracedLog(Log):
     """The bridge's own events become part of the trace."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, context: dict[str, object]) -> None:
         super().__init__(None)
         self._trace = trace
+        self._context = context
 
-    def bind(self, **context: object) -> "_TracedLog":
-        return self
+    def bind(self, **context: object) -> Self:
+        return type(self)(self._trace, {**self._context, **context})
 
     def emit(self, event: Event, **fields: object) -> None:
-        said = " ".join(f"{key}={value}" for key, value in fields.items())
+        every = {**self._context, **fields}
+        said = " ".join(f"{key}={value}" for key, value in every.items())
         self._trace.note("bridge", f"{event.name} {said}")
 
 
@@ -184,7 +186,9 @@ class _World:
             network=self._network,
             environment={},
         )
-        return Bridge(config=self._config(), ports=ports, log=_TracedLog(self._trace))
+        return Bridge(
+            config=self._config(), ports=ports, log=_TracedLog(self._trace, {})
+        )
 
     def _config(self) -> Config:
         stdio = [_upstream(name, command=name) for name in STDIO]
