@@ -17,6 +17,11 @@ Json = dict[str, Any]
 _SOON = 15.0
 
 
+def _number(digits: str) -> float:
+    """A hostile server's number may have more digits than Python reads."""
+    return int(digits) if len(digits) < 1000 else float("inf")
+
+
 def request(number: int, method: str, params: Json | None = None) -> Json:
     """A JSON-RPC request."""
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": params or {}}
@@ -62,7 +67,7 @@ class BareClient:
             elif field == "data" and event == "endpoint":
                 self._endpoint = str(response.url.join(value))
             elif field == "data":
-                self.received.append(json.loads(value))
+                self.received.append(json.loads(value, parse_int=_number))
 
     async def open(self) -> None:
         """The handshake."""
