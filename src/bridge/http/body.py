@@ -12,6 +12,7 @@ import trio
 from bridge.errors import ConnectFailed, LinkLost, LinkTimeout
 
 _CLOSE_DEADLINE = 2.0
+_REASON_SHOWN = 200
 
 
 @contextmanager
@@ -32,7 +33,8 @@ def mapped(origin: str) -> Generator[None, None, None]:
         httpcore.ProtocolError,
         h2.exceptions.H2Error,  # httpcore lets it through while a body is read
     ) as error:
-        reason = str(error) or "connection reset"
+        # It may quote what the server sent, whatever the length of that.
+        reason = str(error)[:_REASON_SHOWN] or "connection reset"
         raise LinkLost(f"the connection to {origin} broke: {reason}") from error
 
 

@@ -309,6 +309,20 @@ async def test_a_hostile_answer_fails_its_request_only(
         await answer_to(link, 3)
 
 
+@pytest.mark.requirement("C22")
+async def test_what_is_wrong_with_a_huge_header_is_said_in_short(
+    autojump_clock: MockClock,
+) -> None:
+    async def call(exchange: Exchange) -> None:
+        await exchange.raw(JSON + b"no colon " + b"x" * 60_000 + b"\r\n\r\n")
+
+    async with world(scripted(call)) as w, w.transport.open() as link:
+        await initialize(link)
+        error = await refused(link)
+        assert "illegal header line" in error.public
+        assert len(error.public) < 400
+
+
 @pytest.mark.requirement("C25")
 @pytest.mark.parametrize("session", ["a b", "x" * 600, "caf\u00e9"])
 async def test_an_illegal_session_id_is_refused(
