@@ -156,6 +156,10 @@ class CallTable:
         """A client thinks about its question: the idle deadline waits as long."""
         flight.due = min(max(flight.due, until), flight.last)
 
+    def resume(self, flight: Flight, now: float, *, left: float) -> None:
+        """No question is open any more: the idle deadline goes on where it stood."""
+        flight.due = min(now + left, flight.last)
+
     def settle(self, upstream_id: int) -> Flight | None:
         """Take a call out: it has its answer, or its end."""
         flight = self._flights.pop(upstream_id, None)

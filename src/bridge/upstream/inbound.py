@@ -228,10 +228,13 @@ class Inbound:
             self._resume(opened)
 
     def _resume(self, opened: OpenQuestion) -> None:
-        """A question is closed: the call's idle deadline counts again."""
+        """A question is closed: the call's idle deadline goes on where it stood.
+
+        It does not start anew, or a server could hold a call by asking for ever.
+        """
         flight = self._calls.find(opened.owner)
         if flight is not None and not self._questions.asks(opened.owner):
-            self._calls.rearm(flight, trio.current_time())
+            self._calls.resume(flight, trio.current_time(), left=opened.left)
             self._alarms.no_later(Alarm.SWEEP, flight.due)
 
     def _logged(

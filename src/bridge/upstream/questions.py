@@ -31,10 +31,14 @@ def certain_owner(
 
 
 class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A question some client is thinking about, on behalf of a call in flight."""
+    """A question some client is thinking about, on behalf of a call in flight.
+
+    ``left``: what the call's idle deadline had left when it was first asked.
+    """
 
     owner: int
     due: float
+    left: float
 
 
 class Questions:
@@ -56,7 +60,9 @@ class Questions:
     def add(self, question: int | str, *, owner: Flight, now: float) -> OpenQuestion:
         """Open a question; it never outlives the call's own maximum."""
         due = min(now + QUESTION_PATIENCE, owner.last)
-        opened = OpenQuestion(owner=owner.upstream_id, due=due)
+        asking = self._first_of(owner.upstream_id)
+        left = owner.due - now if asking is None else asking.left
+        opened = OpenQuestion(owner=owner.upstream_id, due=due, left=left)
         self._open[question] = opened
         return opened
 
@@ -66,7 +72,7 @@ class Questions:
 
     def asks(self, owner: int) -> bool:
         """Whether a call in flight has a question open."""
-        return any(opened.owner == owner for opened in self._open.values())
+        return self._first_of(owner) is not None
 
     def take_owned(self, owner: int) -> list[int | str]:
         """Close the questions of a call that has ended."""
@@ -78,6 +84,9 @@ class Questions:
 
     def next_due(self) -> float:
         return min((opened.due for opened in self._open.values()), default=inf)
+
+    def _first_of(self, owner: int) -> OpenQuestion | None:
+        return next((q for q in self._open.values() if q.owner == owner), None)
 
     def _take(self, questions: list[int | str]) -> list[int | str]:
         for question in questions:

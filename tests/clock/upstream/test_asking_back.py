@@ -278,6 +278,21 @@ async def test_a_question_id_in_use_is_refused(autojump_clock: MockClock) -> Non
         assert refusal(bench)["code"] == -32600
 
 
+async def test_a_server_that_asks_for_ever_does_not_hold_a_call(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        _, outcome = bench.call()
+        await settle()
+        for number in range(20):
+            bench.link.say(request("elicitation/create", {}, id=number))
+            await trio.sleep(1)
+            bench.post(Answer(epoch=1, upstream_id=number, result=raw("yes")))
+            await trio.sleep(4)
+        assert isinstance(outcome.outcomes[0], CallTimeout)
+
+
 async def test_a_call_with_another_open_question_goes_on_waiting(
     autojump_clock: MockClock,
 ) -> None:
