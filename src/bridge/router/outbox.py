@@ -37,7 +37,10 @@ class _Slot:
 
 
 class Outbox:
-    """Bounded in frames and bytes; synchronous on the writer's side."""
+    """Bounded in frames and bytes; synchronous on the writer's side.
+
+    ``max_bytes`` is where it counts as full; one frame may stand above it.
+    """
 
     def __init__(self, *, max_frames: int, max_bytes: int) -> None:
         self._max_frames = max_frames
@@ -63,9 +66,9 @@ class Outbox:
         """Queue what must arrive. False: closed, or closed now by overflow."""
         if self.closed:
             return False
-        if not self._fits(data):
+        if not self._fits():
             self._drop_droppable()
-        if not self._fits(data):
+        if not self._fits():
             self._overflow()
             return False
         self._append(_Slot(data, response=response, droppable=False, key=None))
@@ -80,7 +83,7 @@ class Outbox:
             self._bytes += len(data) - len(slot.data)
             slot.data = data
             return True
-        if not self._fits(data):
+        if not self._fits():
             self.dropped += 1
             return False
         self._append(_Slot(data, response=False, droppable=True, key=key))
@@ -113,14 +116,10 @@ class Outbox:
             self.reason = reason
             self._wake.set()
 
-    def _fits(self, data: bytes) -> bool:
-        # One frame always fits an empty queue: its size is bounded where it came in.
-        if not self._slots:
-            return True
-        return (
-            len(self._slots) < self._max_frames
-            and self._bytes + len(data) <= self._max_bytes
-        )
+    def _fits(self) -> bool:
+        # At most one frame stands above the byte bound; its own size is bounded where
+        # it came in, and a large result must not end the session of a good reader.
+        return len(self._slots) < self._max_frames and self._bytes < self._max_bytes
 
     def _append(self, slot: _Slot) -> None:
         self._slots.append(slot)

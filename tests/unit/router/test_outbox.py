@@ -66,17 +66,20 @@ def test_progress_gives_way_to_a_response() -> None:
 def test_a_response_that_does_not_fit_closes_the_outbox_and_frees_its_memory() -> None:
     outbox = box(size=10)
     outbox.put(b"123456")
-    assert not outbox.put(b"123456")
+    outbox.put(b"123456")
+    assert not outbox.put(b"1")
     assert outbox.closed
     assert outbox.reason == "overflow"
     assert outbox.queued_bytes == 0
     assert outbox.queued == 0
 
 
-def test_one_frame_of_any_size_fits_an_empty_outbox() -> None:
-    outbox = box(size=1)
-    assert outbox.put(b"large")
-    assert drained(outbox) == [b"large"]
+def test_one_frame_of_any_size_fits_while_there_is_room() -> None:
+    outbox = box(size=10)
+    outbox.put(b"small")
+    assert outbox.put(b"larger than the whole bound")
+    assert outbox.put(b"x") is False
+    assert box(size=1).put(b"large")
 
 
 def test_a_flag_stands_in_the_queue_once_and_always_fits() -> None:
