@@ -184,6 +184,8 @@ class McpVisit(Visit):
                 if head.status == OK:
                     await self._hear(browser)
                     self._unheard("properly", proper=True)
+        except OSError as error:  # not even connected: only a stop refuses
+            self._unheard(type(error).__name__, proper=True)
         except LOST as error:
             self._unheard(type(error).__name__, proper=False)
 
