@@ -211,8 +211,14 @@ def test_clients_cannot_take_the_descriptors_of_upstreams(tmp_path: Path) -> Non
         bridge.process.wait_until(lambda: _new_child(bridge, child), PROMPT + 3)
         assert cpu(bridge) - used < 1.0
         stack.close()
+        bridge.process.wait_until(lambda: _times_ready(bridge) > 1, PROMPT)
         RawMcp(bridge).echo("served again")
         assert bridge.events("server.accept_paused")
+
+
+def _times_ready(bridge: RunningBridge) -> int:
+    changes = bridge.events("upstream.state_changed")
+    return sum(change["to"] == "ready" for change in changes)
 
 
 def _new_child(bridge: RunningBridge, old: int) -> bool:

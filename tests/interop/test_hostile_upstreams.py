@@ -18,7 +18,7 @@ import httpx
 import pytest
 import trio
 
-from interop.rig.bridge import RunningBridge, start_bridge
+from interop.rig.bridge import UNTRACED, RunningBridge, start_bridge
 from interop.rig.event_stream import BareClient, Json, bare_client
 from interop.rig.places import SERVERS
 from interop.rig.process import (
@@ -291,7 +291,7 @@ def _hostile_web(folder: Path) -> Generator[int]:
 
 
 def _started(config: dict[str, Any], folder: Path) -> RunningBridge:
-    bridge = start_bridge(config, folder, args=["--no-auth"])
+    bridge = start_bridge(config, folder, env=UNTRACED, args=["--no-auth"])
     try:
         bridge.process.wait_until(lambda: answers(bridge.port), 30)
     except AssertionError:
