@@ -34,6 +34,7 @@ def refused(folder: Path, config: object, *words: str) -> list[str]:
     return [line.replace(file, "config.json") for line in ended.lines]
 
 
+@pytest.mark.requirement("R57")
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

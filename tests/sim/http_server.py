@@ -37,6 +37,8 @@ class HttpServer:
 
     async def _take(self, exchange: Exchange) -> None:
         asked = exchange.asked
+        if "authorization" in asked.headers:  # nobody configured one: a client's (R47)
+            self._mind.trace.breach("passthrough", "a client's token came upstream")
         session = asked.headers.get("mcp-session-id", "")
         if session and session not in self._sessions:
             await exchange.answer(404)

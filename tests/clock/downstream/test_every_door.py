@@ -90,7 +90,7 @@ def bearing(token: str, *, method: str, path: str, query: str = "") -> Request:
 
 
 @pytest.mark.parametrize(("method", "path", "query"), KINDS)
-@pytest.mark.requirement("A30", "A31", "A35", "B5", "R37", "R38")
+@pytest.mark.requirement("A30", "A31", "A35", "B5", "R37", "R38", "P1")
 async def test_no_bad_token_opens_any_kind_of_request(
     autojump_clock: MockClock, *, method: str, path: str, query: str
 ) -> None:

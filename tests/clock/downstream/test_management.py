@@ -53,7 +53,7 @@ async def test_readiness_follows_the_bridge(
     assert (await front.ask("GET", "/health", token=None)).status == 200
 
 
-@pytest.mark.requirement("R53", "E10", "A31")
+@pytest.mark.requirement("R53", "E10", "A31", "D17")
 @pytest.mark.parametrize(("method", "path"), MANAGED)
 async def test_management_needs_a_token(
     front: Front, autojump_clock: MockClock, method: str, path: str

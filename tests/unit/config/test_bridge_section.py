@@ -26,7 +26,7 @@ def refused(
     return refusal(ONE, bridge, env=env, overrides=Overrides(**options))
 
 
-@pytest.mark.requirement("R16", "R17", "R18")
+@pytest.mark.requirement("R16", "R17", "R18", "R150")
 def test_the_section_may_be_absent_and_has_the_documented_defaults() -> None:
     text = '{"mcpServers": {"one": {"command": "server"}}}'
     bridge = load_text(text, overrides=Overrides(no_auth=True)).config.bridge
@@ -154,7 +154,7 @@ def test_peers_that_exist_are_accepted() -> None:
     assert len(bridge.allowed_hosts) == 3
 
 
-@pytest.mark.requirement("R44")
+@pytest.mark.requirement("R44", "D20")
 def test_without_a_provider_one_line_says_what_to_set() -> None:
     (error,) = refused({"auth": {}})
     assert error == (

@@ -53,7 +53,7 @@ def test_notes_for_people_and_editors_are_no_unknown_keys() -> None:
     ).problems
 
 
-@pytest.mark.requirement("R25")
+@pytest.mark.requirement("R25", "R153")
 @pytest.mark.parametrize(
     ("name", "address"),
     [

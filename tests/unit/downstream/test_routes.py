@@ -95,7 +95,13 @@ def test_only_health_and_the_way_to_a_token_are_public() -> None:
     }
 
 
-@pytest.mark.requirement("R52")
+@pytest.mark.requirement("R35")
+@pytest.mark.parametrize("path", ["/token", "/oauth/token", "/authorize", "/register"])
+def test_no_address_gives_tokens(path: str) -> None:
+    assert find(path) is None
+
+
+@pytest.mark.requirement("R52", "R154")
 def test_what_changes_something_is_posted() -> None:
     posted = {page for page in Page if "POST" in page.methods}
     assert posted == {Page.MESSAGES, Page.MCP, Page.RECONNECT, Page.RESCAN}

@@ -14,7 +14,9 @@ KEYS = snapshot(RSA, EC)
 
 
 @pytest.mark.requirement("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A9", "A10", "A11")
-@pytest.mark.requirement("A12", "A13", "A14", "A20", "A22", "A23", "A24", "A25", "A26")
+@pytest.mark.requirement(
+    "A12", "A13", "A14", "A20", "A22", "A23", "A24", "A25", "A26", "D19"
+)
 @pytest.mark.requirement("R30", "R31", "R32", "R41")
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_a_bad_token_is_refused_by_the_check_it_fails_and_not_repeated(

@@ -22,7 +22,7 @@ def document(**changes: object) -> bytes:
     return json.dumps({**usual, **changes}).encode()
 
 
-@pytest.mark.requirement("R33")
+@pytest.mark.requirement("R33", "D18")
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_discovery_tries_openid_and_then_rfc_8414(slash: str) -> None:
     assert metadata_urls(f"https://h.example/realms/a{slash}") == (

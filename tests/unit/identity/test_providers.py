@@ -191,14 +191,14 @@ def test_the_metadata_is_asked_for_where_the_guide_says(name: str) -> None:
     assert metadata_urls(bare)[0] == f"{bare}/.well-known/openid-configuration"
 
 
-@pytest.mark.requirement("A25")
+@pytest.mark.requirement("A25", "D22")
 def test_googles_id_tokens_need_the_setting() -> None:
     with pytest.raises(TokenRefused) as refused:
         judge(GOOGLE)
     assert refused.value.reason is Reason.ID_KIND
 
 
-@pytest.mark.requirement("A20")
+@pytest.mark.requirement("A20", "D23")
 def test_an_entra_v1_token_under_a_v2_issuer_names_both_issuers() -> None:
     with pytest.raises(TokenRefused) as refused:
         judge(ENTRA, iss=ENTRA_V1, ver="1.0")

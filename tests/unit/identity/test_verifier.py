@@ -118,7 +118,7 @@ def test_without_keys_every_well_formed_token_asks_for_them(kid: object) -> None
     assert unknown.value.kid == (None if kid is OMIT else kid)
 
 
-@pytest.mark.requirement("A21", "R29")
+@pytest.mark.requirement("A21", "R29", "D21")
 @pytest.mark.parametrize("configured", [ISSUER, f"{ISSUER}/"])
 @pytest.mark.parametrize("held", [ISSUER, f"{ISSUER}/"])
 def test_one_slash_is_tolerated_until_the_metadata_is_read(
