@@ -32,6 +32,7 @@ def transport_for(
     beside the configured headers (the bearer of the moment) and is asked each time; its
     names win. Raises `ConfigError` for a transport that lacks its address.
     """
+    log = log.bind(upstream=config.name)
     if config.transport == "stdio" or not config.url:
         return _stdio(config, ports=ports, log=log, limits=limits)
     upstream = HttpUpstream(

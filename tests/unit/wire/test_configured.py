@@ -1,3 +1,5 @@
+from typing import Self
+
 import pytest
 
 from bridge.config.model import AuthenticationConfig, LimitsConfig, UpstreamConfig
@@ -127,6 +129,25 @@ def test_the_configuration_chooses_the_transport(
 def test_an_upstream_without_an_address_is_refused() -> None:
     with pytest.raises(ConfigError, match="neither a command nor a url"):
         built(UpstreamConfig(name="u"))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        UpstreamConfig(name="u", command="x"),
+        UpstreamConfig(name="u", url="http://h/"),
+        UpstreamConfig(name="u", url="wss://h/", transport="websocket"),
+    ],
+)
+def test_what_a_link_logs_names_its_upstream(config: UpstreamConfig) -> None:
+    class Bound(RecordedLog):
+        def bind(self, **context: object) -> Self:
+            self.entries.append(("bound", context))
+            return self
+
+    log = Bound()
+    built(config, log)
+    assert log.entries == [("bound", {"upstream": "u"})]
 
 
 @pytest.mark.requirement("R149", "D16")
