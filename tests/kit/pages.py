@@ -54,7 +54,8 @@ ADVICE: Mapping[str, str] = {
     "routing.failed": "Look at the log of this call.",
     "routing.unknown_name": "List again: the name is gone, or not for this token.",
     "routing.upstream_unavailable": "Try again later; `bridge status` says why.",
-    "routing.login_needed": "The operator logs in: `bridge oauth login <server>`.",
+    "routing.login_needed": "Give it static credentials: `authentication` or "
+    "`headers`; logging in by OAuth comes with a later release.",
     "routing.upstream_lost": "Repeat only if the tool may run twice.",
     "routing.overloaded": "Slow down, or raise the limit of this upstream.",
     "routing.call_timeout": "Repeat only if the tool may run twice; see `timeout`.",
