@@ -172,6 +172,8 @@ class FakeLink:
         self._send, self._receive = trio.open_memory_channel[LinkEvent | LinkError](inf)
 
     def send(self, outgoing: Outgoing) -> None:
+        if self.closed:
+            raise RuntimeError("a closed link was asked to send")
         if self._error is not None:
             raise self._error
         if self.busy:

@@ -489,11 +489,11 @@ class UpstreamActor:
                 phase=Phase.STOPPED,
                 reason="the upstream's actor has ended",
             )
+        self.close_link()  # first: nothing more is said on a link that may be gone
         self._traffic.close(self._lifecycle.state.reason)
         for message in left:
             if isinstance(message, Call):
                 message.reply.resolve(self._admission.unavailable())
-        self.close_link()
         self._alarms.clear_all()
         self._announcer.down()
         self.changed()

@@ -109,6 +109,11 @@ class Connection:
         """Answer a request of the upstream with an error."""
         self.pass_on(error_frame(id, code, message, data))
 
+    def carry(self, principal: Principal) -> None:
+        """Note whose call goes out; two tell already that no owner is certain."""
+        if len(self.principals) < 2:  # noqa: PLR2004 - one, or more than one
+            self.principals.add(principal)
+
     def settle(self, upstream_id: int, frame: Frame) -> bool:
         """Take an answer to an own request. False: there is no such request."""
         errand = self._errands.pop(upstream_id, None)
@@ -130,7 +135,10 @@ class Connection:
         """Fail the own requests whose time is over, and tell the upstream."""
         late = [key for key, errand in self._errands.items() if errand.due <= now]
         for upstream_id in late:
-            method = self._errands[upstream_id].method
+            errand = self._errands.get(upstream_id)
+            if errand is None:
+                continue  # the one before ended the epoch
+            method = errand.method
             if method != "initialize":  # may not be cancelled (MCP, cancellation)
                 self.withdraw(upstream_id, "no answer in time")
             self.fail(upstream_id, LinkTimeout(f"no answer to {method} in time"))

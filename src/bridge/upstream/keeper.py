@@ -65,6 +65,8 @@ class LinkKeeper:
             self._scope = opening
             try:
                 async with self._transport.open() as link:
+                    # an opening that could not be interrupted was closed meanwhile
+                    await trio.lowlevel.checkpoint_if_cancelled()
                     await self._pump(link)
                     heard_all = True
             except LinkError as error:

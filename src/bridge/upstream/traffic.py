@@ -217,7 +217,7 @@ class Traffic:
             self._connection = None
             self._calls.wait_again([pending])
         else:
-            connection.principals.add(call.principal)
+            connection.carry(call.principal)
             flight = self._calls.launch(pending, outgoing, upstream_id=upstream_id)
             self._alarms.no_later(Alarm.SWEEP, flight.due)
 

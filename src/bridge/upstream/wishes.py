@@ -70,7 +70,8 @@ class Wishes:
 
         def done(outcome: Told | LinkError) -> None:
             self._asking = False
-            if isinstance(outcome, LinkBusy | LinkLost):
+            unsent = isinstance(outcome, LinkError) and not sent
+            if unsent or isinstance(outcome, LinkBusy | LinkLost):
                 # it was not sent, and the next one would not be either
                 self._unmark(ask)
                 self._alarms.set(Alarm.WISHES, trio.current_time() + _AGAIN)
@@ -78,7 +79,9 @@ class Wishes:
             self._note(ask, outcome)
             self._go_on()
 
+        sent = False  # a link that refuses at once says so before `ask` returns
         connection.ask(ask, due=due, done=done)
+        sent = True
 
     def _next(self, connection: Connection) -> Ask | None:
         if self._level not in {None, self._told_level} and connection.offers("logging"):

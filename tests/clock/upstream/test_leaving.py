@@ -8,7 +8,7 @@ from bridge.actor.mailbox import MailboxSealed
 from bridge.contract.router import UpstreamDown
 from bridge.contract.upstream import Cancel, Drain, Notify, UpstreamState
 from bridge.errors import ConnectFailed, RoutingError, UpstreamLost, UpstreamUnavailable
-from bridge.protocol.frame import notification
+from bridge.protocol.frame import notification, request
 from kit.upstream import Bench, assert_at_rest, ready, running, settle
 
 
@@ -178,4 +178,24 @@ async def test_crashing_it_still_answers_everybody_and_says_it_is_down(
     assert downs[-1].state is UpstreamState.DISCONNECTED
     last = bench.status
     assert (last.phase, last.in_flight, last.queued) == ("stopped", 0, 0)
+    assert_at_rest(bench)
+
+
+async def test_cut_with_a_question_open_it_still_answers_everybody(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bench.run)
+        await bench.ready()
+        flying = [bench.call()[1] for _ in range(3)]
+        await settle()
+        bench.link.say(request("elicitation/create", {}, id=1))
+        await settle()
+        _, queued = bench.call()
+        nursery.cancel_scope.cancel()
+    for outcome in flying:
+        assert isinstance(await outcome.wait(), UpstreamLost)
+    assert queued.done
+    assert bench.told_router(UpstreamDown)[-1].state is UpstreamState.DISCONNECTED
     assert_at_rest(bench)
