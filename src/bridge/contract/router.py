@@ -81,14 +81,6 @@ class SubscriptionsChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A session subscribed, unsubscribed, set a log level, or left."""
 
 
-class SessionOpened(msgspec.Struct, frozen=True, kw_only=True):
-    session_id: str
-
-
-class SessionClosed(msgspec.Struct, frozen=True, kw_only=True):
-    session_id: str
-
-
 RouterMessage = (
     UpstreamUp
     | CatalogChanged
@@ -97,6 +89,4 @@ RouterMessage = (
     | Notified
     | Reconfigured
     | SubscriptionsChanged
-    | SessionOpened
-    | SessionClosed
 )

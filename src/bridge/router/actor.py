@@ -19,8 +19,6 @@ from bridge.contract.router import (
     Notified,
     Reconfigured,
     RouterMessage,
-    SessionClosed,
-    SessionOpened,
     SubscriptionsChanged,
     UpstreamDown,
     UpstreamRemoved,
@@ -50,6 +48,8 @@ _NOTICE: dict[Kind, str] = {
     "resources": methods.RESOURCES_LIST_CHANGED,
     "templates": methods.RESOURCES_LIST_CHANGED,
 }
+_NO_URIS = Subscriptions(uris=frozenset())
+_NO_LEVEL = LogLevel(level=None)
 
 
 class RouterActor:
@@ -70,8 +70,10 @@ class RouterActor:
         self._log = log
         self._forward_logs = forward_logs
         self._rules = board.rules
-        self._told: dict[str, Subscriptions] = {}
-        self._told_level: dict[str, LogLevel] = {}
+        # What an upstream was told last; None: not known, so it is told again.
+        self._told: dict[str, Subscriptions | None] = {}
+        self._told_level: dict[str, LogLevel | None] = {}
+        self._interests_moved = False
         self._reported: frozenset[Conflict] = frozenset()
         self._last_rejoin: dict[str, float] = {}
         # What sessions last knew, while a change waits to be told.
@@ -81,8 +83,9 @@ class RouterActor:
 
     async def run(self, stopping: trio.Event) -> None:
         """Serve until ``stopping`` is set: after the upstreams, when nobody sends."""
-        for presence in self._board.presences.values():
+        for name, presence in self._board.presences.items():
             tell(presence.address, Announce())
+            self._told[name] = self._told_level[name] = None  # by the one before us
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._serve)
             await stopping.wait()
@@ -92,6 +95,9 @@ class RouterActor:
         while True:
             with trio.move_on_at(self._next_time()) as waiting:
                 self._handle(await self._mailbox.receive())
+                # Many changes that wait together cost one look at all sessions.
+                if self._interests_moved and not self._mailbox.depth:
+                    self._tell_interests()
             if waiting.cancelled_caught or trio.current_time() >= self._next_time():
                 self._on_time(trio.current_time())
 
@@ -109,8 +115,8 @@ class RouterActor:
                 self._reconfigured(message)
             case Notified():
                 self._notified(message)
-            case SubscriptionsChanged() | SessionOpened() | SessionClosed():
-                self._tell_interests()
+            case SubscriptionsChanged():
+                self._interests_moved = True
             case _:
                 assert_never(message)
 
@@ -119,10 +125,12 @@ class RouterActor:
     def _up(self, message: UpstreamUp) -> None:
         name = message.address.name
         known = self._board.presences.get(name)
-        if self._is_past(name, known, message.epoch):
+        if self._is_past(message, known):
             return
         if known is not None and not known.up and known.catalog is not None:
             self._note_rejoin(name)
+        if known is None or known.address.mailbox is not message.address.mailbox:
+            self._forget_told(name)  # a fresh actor has been told nothing
         self._set(
             Presence(
                 address=message.address,
@@ -132,15 +140,21 @@ class RouterActor:
                 catalog=message.catalog,
             )
         )
-        self._forget_told(name)
         self._publish()
-        self._tell_interests()
+        self._interests_moved = True
 
-    def _is_past(self, name: str, known: Presence | None, epoch: int) -> bool:
-        """News of an older connection, or of an upstream that was removed."""
-        if known is not None and known.epoch > epoch:
-            return True
-        return all(policy.name != name for policy in self._rules.policies)
+    def _is_past(
+        self, message: UpstreamUp | UpstreamDown, known: Presence | None
+    ) -> bool:
+        """News of an older connection, or of an upstream that was removed.
+
+        A new incarnation (another mailbox) starts to count when its link opens, so a
+        lower epoch from there is no older one: the one before has said its last.
+        """
+        if known is not None and known.epoch > message.epoch:
+            return known.address.mailbox is message.address.mailbox
+        names = (policy.name for policy in self._rules.policies)
+        return message.address.name not in names
 
     def _changed(self, message: CatalogChanged) -> None:
         known = self._board.presences.get(message.name)
@@ -148,11 +162,12 @@ class RouterActor:
             return
         self._set(replace(known, catalog=message.catalog))
         self._publish()
+        self._interests_moved = True  # a URI may have another owner now
 
     def _down(self, message: UpstreamDown) -> None:
         name = message.address.name
         known = self._board.presences.get(name)
-        if self._is_past(name, known, message.epoch):
+        if self._is_past(message, known):
             return
         since = trio.current_time()
         if known is not None and known.down_since is not None:
@@ -293,15 +308,16 @@ class RouterActor:
     # --- what sessions want of upstreams ---
 
     def _tell_interests(self) -> None:
+        self._interests_moved = False
         wanted, level = self._interests()
         for name, presence in self._board.presences.items():
             if not presence.up:
                 continue
             uris = Subscriptions(uris=frozenset(wanted.get(name, ())))
-            if self._told.get(name, Subscriptions(uris=frozenset())) != uris:
+            if self._told.get(name, _NO_URIS) != uris:
                 self._told[name] = uris
                 tell(presence.address, uris)
-            if self._told_level.get(name, LogLevel(level=None)) != level:
+            if self._told_level.get(name, _NO_LEVEL) != level:
                 self._told_level[name] = level
                 tell(presence.address, level)
 

@@ -181,6 +181,7 @@ class Dispatcher:
         return self._local(session, method, params)
 
     def _local(self, session: Session, method: str, params: dict[str, Raw]) -> Raw:
+        before = (session.log_level, len(session.subscriptions))
         match method:
             case methods.LOGGING_SET_LEVEL:
                 self._set_level(session, required_text(params, "level"))
@@ -190,7 +191,8 @@ class Dispatcher:
                 session.subscriptions.discard(required_text(params, "uri"))
             case _:
                 raise MethodUnknown(f"method not found: {method[:100]}")
-        self._to_router(SubscriptionsChanged())
+        if before != (session.log_level, len(session.subscriptions)):
+            self._to_router(SubscriptionsChanged())
         return _EMPTY
 
     def _initialize(self, session: Session, params: dict[str, Raw]) -> Raw:

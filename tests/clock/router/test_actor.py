@@ -4,17 +4,23 @@ import msgspec
 import pytest
 import trio
 
+from bridge.actor.mailbox import Mailbox
 from bridge.contract.catalog import Catalog
 from bridge.contract.router import (
     CatalogChanged,
     Notified,
     Reconfigured,
-    SessionOpened,
     SubscriptionsChanged,
     UpstreamDown,
     UpstreamRemoved,
 )
-from bridge.contract.upstream import Announce, LogLevel, UpstreamState
+from bridge.contract.upstream import (
+    Announce,
+    LogLevel,
+    Subscriptions,
+    UpstreamAddress,
+    UpstreamState,
+)
 from bridge.observe import catalogue as events
 from bridge.protocol.frame import notification
 from bridge.router.policy import View
@@ -336,7 +342,6 @@ async def test_an_upstream_that_ended_needs_no_message(
     room.upstreams["a"].mailbox.seal()
     client = await room.client()
     await client.ask("logging/setLevel", {"level": "info"})
-    room.send(SessionOpened(session_id="s"))
     await settle()
     assert listed(room) == ["a__x"]
 
@@ -389,3 +394,35 @@ async def test_wishes_are_told_to_connected_upstreams_only(
     await settle()
     assert room.heard("b") == []
     assert room.heard("a") == [LogLevel(level="info")]
+
+
+async def test_a_new_incarnation_counts_from_the_beginning_again(
+    room: RouterRoom, autojump_clock: object
+) -> None:
+    room.up("a", epoch=5, tools=[tool("x")])
+    await settle()
+    newer = UpstreamAddress(name="a", mailbox=Mailbox(bound=1))
+    room.upstreams["a"] = newer
+    down(room, "a", epoch=0, state=UpstreamState.BACKOFF)
+    await settle()
+    assert room.board.presences["a"].address is newer
+    assert room.board.presences["a"].state is UpstreamState.BACKOFF
+    assert listed(room) == ["a__x"]
+
+
+async def test_a_subscription_given_up_during_an_absence_is_taken_back(
+    room: RouterRoom, autojump_clock: object
+) -> None:
+    room.up("a", resources=[resource("demo://1")])
+    await settle()
+    client = await room.client()
+    await client.ask("resources/subscribe", {"uri": "demo://1"})
+    await settle()
+    assert room.heard("a") == [Subscriptions(uris=frozenset({"demo://1"}))]
+    down(room, "a")
+    await client.ask("resources/unsubscribe", {"uri": "demo://1"})
+    await settle()
+    assert room.heard("a") == []
+    room.up("a", epoch=2, resources=[resource("demo://1")])
+    await settle()
+    assert room.heard("a") == [Subscriptions(uris=frozenset())]
