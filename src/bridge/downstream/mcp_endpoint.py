@@ -118,7 +118,11 @@ class McpEndpoint:
         return Response(status=202)
 
     async def _ask(self, request: Request, session: Session, frame: Frame) -> Answer:
-        sink = Outbox(max_frames=SINK_FRAMES, max_bytes=self._sink_bytes)
+        sink = Outbox(
+            max_frames=SINK_FRAMES,
+            max_bytes=self._sink_bytes,
+            takes_questions=accepts(request, _EVENTS),
+        )
         try:
             await self._dispatcher.dispatch(session, frame, sink)
         except SessionBusy as error:
@@ -142,6 +146,7 @@ class McpEndpoint:
             first=OPENING if first is None else event(first.data),
             left=lambda: self._lifetime.left(session),
             keep_alive=self._keep_alive,
+            ended=sink.close,  # what comes later has another way, or none
             single=True,
         )
         if first is not None and first.response:

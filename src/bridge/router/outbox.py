@@ -39,16 +39,20 @@ class _Slot:
 class Outbox:
     """Bounded in frames and bytes; synchronous on the writer's side.
 
-    ``max_bytes`` is where it counts as full; one frame may stand above it.
+    ``max_bytes`` is where it counts as full; one frame may stand above it. A reader
+    that waits for its response alone takes no questions.
     """
 
-    def __init__(self, *, max_frames: int, max_bytes: int) -> None:
+    def __init__(
+        self, *, max_frames: int, max_bytes: int, takes_questions: bool = True
+    ) -> None:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
         self._slots: deque[_Slot] = deque()
         self._keyed: dict[Hashable, _Slot] = {}
         self._bytes = 0
         self._wake = trio.Event()
+        self.takes_questions = takes_questions
         self.closed = False
         self.reason = ""
         self.dropped = 0

@@ -190,7 +190,7 @@ class Relay:
 
     def _way_to_client(self) -> Outbox | None:
         """The call's own stream, else the session's, if somebody reads it."""
-        if not self._sink.closed:
+        if self._sink.takes_questions and not self._sink.closed:
             return self._sink
         session = self._session
         return session.outbox if session.streaming and session.active else None
