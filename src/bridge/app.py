@@ -21,7 +21,7 @@ from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import UpstreamMessage
 from bridge.control import LiveControl, child_id
 from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
-from bridge.downstream.front import Front
+from bridge.downstream.front import LAST_WORDS, Front
 from bridge.downstream.health import Health, Management
 from bridge.http import HttpClients
 from bridge.observe import catalogue as events
@@ -112,6 +112,9 @@ class Bridge:
         bridge cannot do without keeps failing.
         """
         await self._front.listen()
+        if self._supervisor.stopping:  # told to stop while the address was looked up
+            await self._front.aclose()
+            return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._supervise, nursery.cancel_scope)
             self._add_children()
@@ -138,17 +141,21 @@ class Bridge:
     async def stop(self, *, signal: str = "") -> None:
         """Drain and stop; a second call cuts everything. Returns when it is over."""
         seconds = self._config.bridge.drain_timeout
-        if not self.control.draining:
-            self.control.draining = True
-            self._stop_began = trio.current_time()
-            self._dispatcher.begin_drain()
-            self._log.emit(
-                events.BRIDGE_DRAINING,
-                signal=signal,
-                seconds=seconds,
-                calls=self._dispatcher.in_flight,
-            )
+        self._begin_drain(signal)
         await self._supervisor.stop(within=seconds)
+
+    def _begin_drain(self, signal: str = "") -> None:
+        if self.control.draining:
+            return
+        self.control.draining = True
+        self._stop_began = trio.current_time()
+        self._dispatcher.begin_drain()
+        self._log.emit(
+            events.BRIDGE_DRAINING,
+            signal=signal,
+            seconds=self._config.bridge.drain_timeout,
+            calls=self._dispatcher.in_flight,
+        )
 
     async def _supervise(self, readiness: trio.CancelScope) -> None:
         try:
@@ -252,8 +259,9 @@ class Bridge:
         self._supervisor.add(ChildSpec(id="control", start=start, restart=_HELPFUL))
 
     async def _run_server(self, context: ChildContext) -> None:
-        patience = max(self._config.bridge.drain_timeout - LINK_CLOSE, 0.0)
-        await self._front.run(context, patience=patience)
+        spared = LINK_CLOSE + LAST_WORDS
+        patience = max(self._config.bridge.drain_timeout - spared, 0.0)
+        await self._front.run(context, patience=patience, draining=self._begin_drain)
 
     def _upstream_child(self, config: UpstreamConfig) -> ChildSpec:
         limits = self._config.bridge.limits

@@ -4,7 +4,7 @@ Draining has a fixed order (architecture 12): calls in flight finish, every stre
 its proper end, and only then is the HTTP server told to stop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -86,8 +86,23 @@ class Front:
         self._listeners = await self._ports.network.listen(host, port)
         self._bound = tuple(bound_to(each, (host, port)) for each in self._listeners)
 
-    async def run(self, context: ChildContext, *, patience: float) -> None:
-        """Serve until ``context.stopping``, then drain for ``patience`` seconds."""
+    async def aclose(self) -> None:
+        """Give up what `listen` bound and nobody serves."""
+        listeners, self._listeners = self._listeners, ()
+        for listener in listeners:
+            await listener.aclose()
+
+    async def run(
+        self,
+        context: ChildContext,
+        *,
+        patience: float,
+        draining: Callable[[], None],
+    ) -> None:
+        """Serve until ``context.stopping``, then drain for ``patience`` seconds.
+
+        ``draining`` is told that it begins, whoever gave the order.
+        """
         if not self._listeners:
             await self.listen()
         listeners, self._listeners = self._listeners, ()
@@ -103,6 +118,7 @@ class Front:
             await nursery.start(server.serve, listeners)
             context.started()
             await context.stopping.wait()
+            draining()
             await self._drain(gateway, server, patience=patience)
             nursery.cancel_scope.cancel()
 
