@@ -134,8 +134,14 @@ def test_each_broken_server_is_named_and_the_others_start(tmp_path: Path) -> Non
         asked = run_command("mcp", "list", "--format", "json", folder=tmp_path / "run")
         (server,) = asked.json["servers"]
         assert (server["name"], server["state"]) == ("well", "connected")
-        said = {event["path"] for event in bridge.events("config.warning")}
-        assert "mcpServers.no-url.url" in said
+        said = {
+            event["path"]: (event["level"], event["upstream"])
+            for event in bridge.events("config.server_left_out")
+        }
+        assert said["mcpServers.no-url.url"] == ("error", "no-url")
+        assert len(said) == 4
+        warned = {event["path"] for event in bridge.events("config.warning")}
+        assert not warned & set(said)
 
 
 def test_a_home_that_cannot_be_written_does_not_keep_it_from_serving(

@@ -19,6 +19,7 @@ from bridge.config import Loaded
 from bridge.config.model import BridgeConfig, Config
 from bridge.config.secrets import secrets_of
 from bridge.downstream.control_socket import ListenControl
+from bridge.errors import Problem
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log, build_log
 from bridge.observe.outlet import Outlet
@@ -40,17 +41,24 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
     log = log_of(loaded.config, ports=ports, outlet=outlet)
     config, tight = with_room(loaded.config)
     for problem in (*loaded.problems, *filter(None, [tight])):
-        log.emit(
-            events.CONFIG_WARNING,
-            path=problem.path,
-            reason=problem.reason,
-            hint=problem.hint,
-        )
+        report(problem, log)
     serving = partial(_serve, config, ports=ports, outlet=outlet, log=log, home=home)
     try:
         return trio.run(serving)
     finally:
         outlet.flush(1.0)
+
+
+def report(problem: Problem, log: Log) -> None:
+    """Say what is wrong with a configuration that serves all the same."""
+    if problem.fatal:
+        log = log.bind(upstream=problem.server)
+    log.emit(
+        events.CONFIG_SERVER_LEFT_OUT if problem.fatal else events.CONFIG_WARNING,
+        path=problem.path,
+        reason=problem.reason,
+        hint=problem.hint,
+    )
 
 
 def log_of(config: Config, *, ports: Ports, outlet: Outlet) -> Log:

@@ -41,6 +41,9 @@ BRIDGE_RELOAD_REFUSED = Event("bridge.reload_refused", "error", ("file", "proble
 BRIDGE_STALLED = Event("bridge.stalled", "warning", ("seconds", "task"))  # E8
 CONTROL_UNAVAILABLE = Event("control.unavailable", "warning", ("error",))
 CONFIG_WARNING = Event("config.warning", "warning", ("path", "reason", "hint"))
+CONFIG_SERVER_LEFT_OUT = Event(
+    "config.server_left_out", "error", ("upstream", "path", "reason", "hint")
+)
 LOG_LINES_DROPPED = Event("log.lines_dropped", "warning", ("lines",))
 
 # --- actor ---
