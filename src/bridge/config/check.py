@@ -48,9 +48,11 @@ def _check_listening(bridge: BridgeConfig, findings: Findings) -> None:
                 ("bridge", key), f"out of range: it must be from {least} to 65535"
             )
     if bridge.port == bridge.oauth_port:
-        findings.error(
+        findings.warning(
             ("bridge", "oauth_port"),
-            "the same as bridge.port; the log-in callback needs a port of its own",
+            f"the same as bridge.port (default: {BridgeConfig().oauth_port}); "
+            "the log-in callback needs a port of its own",
+            "set bridge.oauth_port when a server needs OAuth",
         )
     if bridge.public_url:
         _check_public_url(bridge.public_url, findings)

@@ -117,7 +117,6 @@ def test_another_way_is_an_error_that_lists_them() -> None:
             "port: out of range: it must be at least 0 and at most 65535",
         ),
         ({"oauth_port": 0}, "oauth_port: out of range: it must be at least 1"),
-        ({"port": 8090}, "oauth_port: the same as bridge.port"),
         ({"host": "not a host"}, "host: neither a host name nor an IP address"),
         ({"publicUrl": "bridge.example.com"}, "publicUrl: the address must start with"),
         (
@@ -140,6 +139,18 @@ def test_a_fault_in_the_section_refuses_the_whole_file(
 ) -> None:
     (error,) = refused(section)
     assert error.startswith(f"bridge.{told}")
+
+
+def test_the_port_of_the_log_in_callback_may_be_taken_until_one_is_needed() -> None:
+    loaded = load({"one": LOCAL}, {"port": 8090})
+    assert loaded.config.bridge.port == 8090
+    (problem,) = loaded.problems
+    assert not problem.fatal
+    assert str(problem) == (
+        "bridge.oauth_port: the same as bridge.port (default: 8090); the log-in "
+        "callback needs a port of its own (set bridge.oauth_port when a server needs "
+        "OAuth)"
+    )
 
 
 def test_peers_that_exist_are_accepted() -> None:
