@@ -21,7 +21,7 @@ from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import UpstreamMessage
 from bridge.control import LiveControl, child_id
 from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
-from bridge.downstream.front import LAST_WORDS, Front
+from bridge.downstream.front import Front
 from bridge.downstream.health import Health, Management
 from bridge.http import HttpClients
 from bridge.observe import catalogue as events
@@ -41,7 +41,8 @@ from bridge.wire.open import transport_for
 
 SERVER_NAME = "mcp-trio-bridge"
 ROUTER_MAILBOX = 1024
-#: Of the drain time, what links need to close: stdin, terminate, kill (decision 16).
+#: Of the drain time, what is kept for the end (decision 16): the last answers may take
+#: 2 s to leave, then links close: stdin, terminate after 3 s, kill after 3 more.
 LINK_CLOSE = 8.0
 #: For a part the process cannot do without: past its budget the process ends.
 _VITAL = RestartPolicy(past_budget=PastBudget.ESCALATE)
@@ -259,8 +260,7 @@ class Bridge:
         self._supervisor.add(ChildSpec(id="control", start=start, restart=_HELPFUL))
 
     async def _run_server(self, context: ChildContext) -> None:
-        spared = LINK_CLOSE + LAST_WORDS
-        patience = max(self._config.bridge.drain_timeout - spared, 0.0)
+        patience = max(self._config.bridge.drain_timeout - LINK_CLOSE, 0.0)
         await self._front.run(context, patience=patience, draining=self._begin_drain)
 
     def _upstream_child(self, config: UpstreamConfig) -> ChildSpec:
