@@ -14,6 +14,7 @@ from interop.rig.servers import scripted_entry
 pytestmark = [pytest.mark.interop, pytest.mark.requirement("E6", "R27")]
 
 OPEN: dict[str, Any] = {"auth": {"mode": "none"}}
+GUARDED: dict[str, Any] = {"auth": {"issuer": "https://id.example", "audience": "x"}}
 ONE: dict[str, Any] = {"a": {"command": "x"}}
 
 
@@ -38,7 +39,7 @@ def refused(folder: Path, config: object, *words: str) -> list[str]:
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = {"mcpServers": ONE, "bridge": OPEN}
+        config = {"mcpServers": ONE, "bridge": GUARDED}
         (line,) = refused(tmp_path, config, "--port", str(port))
     assert line == (
         f"bridge: 127.0.0.1:{port} is in use by another program; "
@@ -47,8 +48,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
 
 
 def test_an_address_of_another_machine_is_one_line(tmp_path: Path) -> None:
-    section = {"auth": {"issuer": "https://id.example", "audience": "x"}}
-    config = {"mcpServers": ONE, "bridge": {**section, "host": "192.0.2.1"}}
+    config = {"mcpServers": ONE, "bridge": {**GUARDED, "host": "192.0.2.1"}}
     (line,) = refused(tmp_path, config, "--port", "0")
     assert line.startswith("bridge: cannot listen on 192.0.2.1:0: ")
 
@@ -142,6 +142,14 @@ def test_each_broken_server_is_named_and_the_others_start(tmp_path: Path) -> Non
         assert len(said) == 4
         warned = {event["path"] for event in bridge.events("config.warning")}
         assert not warned & set(said)
+
+
+@pytest.mark.requirement("R44")
+def test_the_log_says_when_authentication_is_off(tmp_path: Path) -> None:
+    config = {"mcpServers": {"well": scripted_entry()}, "bridge": OPEN}
+    with running_bridge(config, tmp_path) as bridge:
+        (event,) = bridge.events("bridge.authentication_off")
+        assert (event["level"], event["host"]) == ("warning", "127.0.0.1")
 
 
 def test_a_home_that_cannot_be_written_does_not_keep_it_from_serving(

@@ -42,6 +42,8 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
     config, tight = with_room(loaded.config)
     for problem in (*loaded.problems, *filter(None, [tight])):
         report(problem, log)
+    if config.bridge.auth.mode == "none":
+        log.emit(events.BRIDGE_AUTHENTICATION_OFF, host=config.bridge.host)
     serving = partial(_serve, config, ports=ports, outlet=outlet, log=log, home=home)
     try:
         return trio.run(serving)

@@ -39,6 +39,7 @@ BRIDGE_RELOADED = Event(
 )
 BRIDGE_RELOAD_REFUSED = Event("bridge.reload_refused", "error", ("file", "problems"))
 BRIDGE_STALLED = Event("bridge.stalled", "warning", ("seconds", "task"))  # E8
+BRIDGE_AUTHENTICATION_OFF = Event("bridge.authentication_off", "warning", ("host",))
 CONTROL_UNAVAILABLE = Event("control.unavailable", "warning", ("error",))
 CONFIG_WARNING = Event("config.warning", "warning", ("path", "reason", "hint"))
 CONFIG_SERVER_LEFT_OUT = Event(
