@@ -78,19 +78,25 @@ def test_tools_are_listed_of_all_or_some(place: Place, words: list[str]) -> None
     assert "Counts down" in place.run("tool", "list", *words).out
 
 
-@pytest.mark.parametrize("words", [["--server", "gone"], ["--tag", "gone"]])
-def test_a_server_or_tag_that_is_not_there_is_said_so(
-    place: Place, words: list[str]
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--server", "bridge: no server 'gone'; see `bridge mcp list`"),
+        ("--tag", "bridge: no server with the tag 'gone'; see `bridge mcp list`"),
+    ],
+)
+def test_a_server_or_tag_that_is_not_there_is_named(
+    place: Place, option: str, said: str, *, elsewhere: bool
 ) -> None:
-    ended = run_command("tool", "list", *words, folder=place.folder)
-    assert (ended.status, ended.lines) == (
-        1,
-        ["bridge: the bridge says: there is no such server or tag"],
-    )
+    address = ["--url", place.bridge.url] if elsewhere else []
+    ended = run_command("tool", "list", option, "gone", *address, folder=place.folder)
+    assert (ended.status, ended.lines) == (1, [said])
 
 
-def test_a_bridge_is_asked_at_its_address_too(place: Place) -> None:
-    status = place.run("status", "--url", place.bridge.url + "/", "--format", "json")
+@pytest.mark.parametrize("end", ["", "/", "/mcp", "/sse/"])
+def test_a_bridge_is_asked_at_its_address_too(place: Place, end: str) -> None:
+    status = place.run("status", "--url", place.bridge.url + end, "--format", "json")
     assert status.json["ready"] is True
 
 

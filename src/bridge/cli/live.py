@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from bridge.cli import report
-from bridge.cli.remote import Target, ask
+from bridge.cli.exit import CommandFailed
+from bridge.cli.remote import NotThere, Target, ask
 from bridge.cli.table import printable, show_json, show_table
 
 T = TypeVar("T")
@@ -52,9 +53,22 @@ def show_tools(
 ) -> None:
     """The tools of everything, of a server, or of the servers with tags."""
     path = tools_path(tag=tag, server=server)
-    page = _asked(home, options, path=path, kind=report.ToolsPage)
+    try:
+        page = _asked(home, options, path=path, kind=report.ToolsPage)
+    except NotThere as error:
+        said = not_there(tag=tag, server=server)
+        raise CommandFailed(*said or error.lines) from error
     if page is not None:
         show_table(report.TOOL_COLUMNS, report.tool_rows(page))
+
+
+def not_there(*, tag: str | None, server: str | None) -> list[str]:
+    """What to say of a name the bridge does not know; nothing without a name."""
+    if server is not None:
+        return [f"no server '{printable(server)}'; see `bridge mcp list`"]
+    if tag is not None:
+        return [f"no server with the tag '{printable(tag)}'; see `bridge mcp list`"]
+    return []
 
 
 def tools_path(*, tag: str | None, server: str | None) -> str:

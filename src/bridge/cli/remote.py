@@ -1,5 +1,6 @@
 """Asks a running bridge: through its control socket, or at an address with a token."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from bridge.system import TrioNetwork
 
 _OK = 200
 _UNAUTHORIZED = 401
+_NOT_FOUND = 404
 #: A list of thousands of tools with their schemas.
 _LARGEST_ANSWER = 64 * 2**20
 
@@ -35,8 +37,13 @@ class _Refusal(msgspec.Struct):
     message: str = ""
 
 
+class NotThere(CommandFailed):
+    """The bridge knows no such server or tag."""
+
+
 def ask(target: Target, path: str) -> bytes:
-    """The JSON of a management page. Raises CommandFailed with a sentence."""
+    """The JSON of a management page. Raises CommandFailed with a sentence, `NotThere`
+    when the bridge has no such page."""
     if target.url:
         base, network = _checked(target), TrioNetwork()
     else:
@@ -79,13 +86,16 @@ def _socket(target: Target) -> Path:
 
 
 def _checked(target: Target) -> str:
-    """The base address. A token in clear text on a network is worth a warning."""
+    """The base address, also when it is given as clients are: with /mcp or /sse.
+
+    A token in clear text on a network is worth a warning.
+    """
     address = parse_address(target.url, WEB)
     if isinstance(address, str):
         raise CommandFailed(f"--url: {address}", status=EXIT_USAGE)
     if target.token and not address.private:
         complain("the token travels unencrypted; use https")
-    return target.url.rstrip("/")
+    return re.sub(r"/(mcp|sse)\Z", "", target.url.rstrip("/"))
 
 
 def _body(fetched: Fetched, *, token: str) -> bytes:
@@ -97,13 +107,14 @@ def _body(fetched: Fetched, *, token: str) -> bytes:
             if token
             else "the bridge wants a token: give one with --token or BRIDGE_TOKEN"
         )
-    said = printable(_said(fetched.body)) or f"status {fetched.status}"
-    raise CommandFailed(f"the bridge says: {said}")
+    refusal = _refusal(fetched.body)
+    said = printable(refusal.message or refusal.error) or f"status {fetched.status}"
+    ours = fetched.status == _NOT_FOUND and refusal.error == "not_found"
+    raise (NotThere if ours else CommandFailed)(f"the bridge says: {said}")
 
 
-def _said(body: bytes) -> str:
+def _refusal(body: bytes) -> _Refusal:
     try:
-        refusal = msgspec.json.decode(body, type=_Refusal)
+        return msgspec.json.decode(body, type=_Refusal)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-    return refusal.message or refusal.error
+        return _Refusal()
