@@ -17,6 +17,7 @@ from bridge import __version__
 from bridge.cli.exit import EXIT_FAILED, CommandFailed, complain
 from bridge.cli.invocation import Invocation
 from bridge.cli.options import (
+    HOME_HELP,
     config_option,
     debug_option,
     examples,
@@ -42,7 +43,7 @@ from bridge.config import Overrides
 @click.option(
     "--config-dir",
     metavar="DIR",
-    help="Home of tokens and of the default file: BRIDGE_HOME, ~/.foxxy-bridge.",
+    help=HOME_HELP,
 )
 @debug_option
 @click.version_option(__version__, prog_name="bridge")

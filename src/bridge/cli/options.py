@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+import msgspec
 
 from bridge.cli.exit import EXIT_STATUSES
 
@@ -22,6 +23,22 @@ def together(*options: Option) -> Option:
     return decorate
 
 
+def _set_home(
+    context: click.Context, _option: click.Parameter, home: str | None
+) -> None:
+    """After the command it means the same as before it, and wins."""
+    if home is not None:
+        context.obj = msgspec.structs.replace(context.obj, config_dir=home)
+
+
+HOME_HELP = "Home of tokens and of the default file: BRIDGE_HOME, ~/.foxxy-bridge."
+home_option: Option = click.option(
+    "--config-dir",
+    metavar="DIR",
+    expose_value=False,
+    callback=_set_home,
+    help=HOME_HELP,
+)
 config_option: Option = click.option(
     "--config",
     "--bridge-config",
@@ -35,6 +52,7 @@ debug_option: Option = click.option(
 )
 serve_options: Option = together(
     config_option,
+    home_option,
     click.option("--host", help="Address to listen on (bridge.host)."),
     click.option(
         "--port",
@@ -56,6 +74,7 @@ format_option: Option = click.option(
     help="For people, or for programs.",
 )
 remote_options: Option = together(
+    home_option,
     click.option(
         "--port",
         type=click.IntRange(1, 65535),

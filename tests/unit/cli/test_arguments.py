@@ -13,7 +13,7 @@ from bridge.cli import live, serve
 from bridge.cli.exit import CommandFailed
 from bridge.cli.live import tools_path
 from bridge.cli.main import cli, main
-from bridge.cli.remote import Target
+from bridge.cli.remote import NotThere, Target
 from bridge.config import Loaded
 from bridge.demo import run as demo_run
 
@@ -237,6 +237,47 @@ def test_a_bridge_elsewhere_is_named_by_options_or_environment(
     assert (bridge.target.url, bridge.target.token) == ("https://b", "t")
     invoke("--config-dir", str(tmp_path), "server", "status", "--port", "9")
     assert (bridge.target.home, bridge.target.port) == (tmp_path, 9)
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["server", "status"], ["mcp", "list"], ["tool", "list"]]
+)
+def test_the_home_may_be_named_after_the_command_and_wins_there(
+    asked: Callable[[Any], Asked], tmp_path: Path, words: list[str]
+) -> None:
+    bridge = asked({})
+    invoke("--config-dir", "/elsewhere", *words, "--config-dir", str(tmp_path))
+    assert bridge.target is not None
+    assert bridge.target.home == tmp_path
+
+
+@pytest.mark.requirement("R117")
+def test_serve_finds_its_file_in_the_home_named_after_it(
+    served: list[Loaded], config: str
+) -> None:
+    home = str(Path(config).parent)
+    assert invoke("serve", "--config-dir", home).exit_code == 0
+    assert served[0].config.bridge.port == 9000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--server", "nope"], "no server 'nope'; see `bridge mcp list`"),
+        (["--tag", "nope"], "no server with the tag 'nope'; see `bridge mcp list`"),
+        ([], "the bridge says so"),
+    ],
+)
+def test_a_name_the_bridge_does_not_know_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    def ask(_target: Target, _path: str) -> bytes:
+        raise NotThere("the bridge says so")
+
+    monkeypatch.setattr(live, "ask", ask)
+    failure = invoke("tool", "list", *words).exception
+    assert isinstance(failure, CommandFailed)
+    assert failure.lines == (said,)
 
 
 @pytest.mark.parametrize(
