@@ -708,3 +708,16 @@ async def test_a_subscription_to_what_only_a_result_named_is_passed_on(
     room.up("a", epoch=2)  # the same actor tells its new connection by itself
     await trio.testing.wait_all_tasks_blocked()
     assert room.heard("a") == []
+
+
+async def test_asking_for_what_one_has_already_tells_nobody(
+    nursery: trio.Nursery,
+) -> None:
+    room = await one_upstream(nursery)
+    client = await room.client()
+    for _ in range(2):
+        await client.ask("logging/setLevel", {"level": "info"})
+        await trio.testing.wait_all_tasks_blocked()
+    assert room.heard("a") == [LogLevel(level="info")]
+    await client.ask("resources/unsubscribe", {"uri": "demo://1"})
+    assert room.mailbox.depth == 0
