@@ -185,7 +185,6 @@ class Bridge:
             board=self._board,
             sessions=self._sessions,
             to_router=lambda message: self._to_router.offer(message, counted=False),
-            log=self._log,
             server_name=SERVER_NAME,
             version=__version__,
             calls_per_session=self._config.bridge.limits.calls_per_session,

@@ -1,6 +1,6 @@
 """What the running bridge says of itself, and the few things it can be told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import trio
 from msgspec.structs import replace
@@ -139,7 +139,3 @@ def _with_quarantine(
         retry_at=child.next_attempt_at,
         last_error=child.last_error,
     )
-
-
-#: How an actor reports itself; `LiveControl.publish` has this shape.
-Publish = Callable[[UpstreamStatus], None]

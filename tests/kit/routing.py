@@ -100,7 +100,6 @@ class RouterRoom:
             board=self.board,
             sessions=self.sessions,
             to_router=self.send,
-            log=self.log,
             server_name="bridge",
             version="1",
             calls_per_session=calls_per_session,

@@ -9,13 +9,14 @@ import trio
 from bridge.downstream.answer import Headers
 from bridge.downstream.message import StreamResponse
 from bridge.ports import WallClock
+from bridge.protocol.sse import comment, encode_event
 from bridge.router.outbox import Item, Outbox, OutboxClosed
 from bridge.router.session import Session
 
 #: A comment: proxies see life, and a peer that has vanished fails the write.
-COMMENT = b": keep-alive\n\n"
+COMMENT = comment("keep-alive")
 #: Opens a stream that has nothing to say yet, so that its head goes out.
-OPENING = b": open\n\n"
+OPENING = comment("open")
 #: Queued events go out together up to this size; then the writer looks up again.
 JOINED = 2**18
 
@@ -28,7 +29,7 @@ HEADERS = (
 
 def event(data: bytes) -> bytes:
     """One JSON-RPC message (on one line, by `bridge.protocol.frame`) as an event."""
-    return b"event: message\ndata: " + data + b"\n\n"
+    return encode_event(data, event="message")
 
 
 class Lifetime:

@@ -11,6 +11,7 @@ from bridge.downstream.request import require_json
 from bridge.errors import FrameInvalid, Overloaded
 from bridge.protocol.codes import Code
 from bridge.protocol.frame import decode
+from bridge.protocol.sse import encode_event
 from bridge.router.dispatch import Dispatcher, SessionBusy
 from bridge.router.policy import View
 from bridge.router.session import Session, Sessions
@@ -99,7 +100,7 @@ class SseEndpoint:
 
     def _endpoint_event(self, session: Session) -> bytes:
         address = f"{self._root_path}/messages?session_id={session.session_id}"
-        return f"event: endpoint\ndata: {address}\n\n".encode()
+        return encode_event(address.encode(), event="endpoint")
 
 
 def session_id_of(request: Request) -> str | None:

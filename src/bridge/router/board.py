@@ -1,4 +1,4 @@
-"""What the router publishes and everybody reads: tables, presences, sessions' owner.
+"""What the router publishes and everybody reads: tables and presences of upstreams.
 
 The board survives a restart of the router: meanwhile it serves the last table. Only the
 router writes; a reader takes an attribute and keeps what it got.

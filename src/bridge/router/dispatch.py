@@ -27,7 +27,6 @@ from bridge.errors import (
     UpstreamUnavailable,
 )
 from bridge.observe import catalogue as events
-from bridge.observe.logging import Log
 from bridge.protocol import methods
 from bridge.protocol.codes import Code, error_body, error_frame
 from bridge.protocol.frame import Frame, encode, members, text
@@ -83,7 +82,6 @@ class Dispatcher:
         board: Board,
         sessions: Sessions,
         to_router: Callable[[RouterMessage], None],
-        log: Log,
         server_name: str,
         version: str,
         calls_per_session: int,
@@ -93,7 +91,6 @@ class Dispatcher:
         self._board = board
         self._sessions = sessions
         self._to_router = to_router
-        self._log = log
         self._server_name = server_name
         self._version = version
         self._calls_per_session = calls_per_session
