@@ -13,7 +13,6 @@ import trio
 
 from bridge.errors import (
     ConnectFailed,
-    FrameInvalid,
     FrameTooLarge,
     LinkError,
     LinkLost,
@@ -21,17 +20,15 @@ from bridge.errors import (
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.ports import Process, Processes
-from bridge.protocol.frame import decode_upstream
 from bridge.protocol.ndjson import LineFramer
 from bridge.wire.background import background_tasks
 from bridge.wire.child import stop
 from bridge.wire.inbox import Inbox
-from bridge.wire.link import FrameRefused, Link, LinkEvent, Outgoing, Received
+from bridge.wire.intake import Intake
+from bridge.wire.link import Link, LinkEvent, Outgoing
 from bridge.wire.stderr import StderrLog
 from bridge.wire.writer import WriteQueue
 
-#: Whoever prints this much and never a message does not speak the protocol (C1).
-_JUNK_IN_A_ROW = 1000
 #: How long the end of one stream may wait for the reason behind it.
 _REASON = 1.0
 
@@ -105,7 +102,7 @@ class _StdioLink:
         self._log = log
         self._stderr = StderrLog(log)
         self._stdout_ended = trio.Event()
-        self._junk = 0
+        self._intake = Intake(self._inbox)
 
     def start(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(self._write)
@@ -162,20 +159,8 @@ class _StdioLink:
             return  # as good as its end
 
     async def _take(self, line: bytes) -> None:
-        try:
-            frames = decode_upstream(line)
-        except FrameInvalid as error:
-            kind = "not_json" if error.parse else "not_a_message"
-            await self._refuse(FrameRefused(kind=kind, size=len(line)))
-            return
-        self._junk = 0
-        for frame in frames:
-            await self._inbox.put(Received(frame=frame))
-
-    async def _refuse(self, refused: FrameRefused) -> None:
-        self._junk += 1
-        await self._inbox.put(refused)
-        if self._junk >= _JUNK_IN_A_ROW:
+        await self._intake.take(line)
+        if self._intake.hopeless:
             self._fail(LinkLost, "prints text where messages are expected")
 
     def _fail(self, kind: type[LinkError], what: str) -> None:

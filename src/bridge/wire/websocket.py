@@ -13,20 +13,18 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from bridge.errors import ConnectFailed, FrameInvalid, LinkError, LinkLost
+from bridge.errors import ConnectFailed, LinkError, LinkLost
 from bridge.ports import Network
-from bridge.protocol.frame import decode_upstream
 from bridge.wire.background import background_tasks
 from bridge.wire.guarded_stream import GuardedStream
 from bridge.wire.http_upstream import HttpUpstream
 from bridge.wire.inbox import Inbox
-from bridge.wire.link import FrameRefused, Link, LinkEvent, Outgoing, Received
+from bridge.wire.intake import Intake
+from bridge.wire.link import Link, LinkEvent, Outgoing
 from bridge.wire.upgrade import SocketAddress, address_of, handshake_headers
 from bridge.wire.writer import WriteQueue
 
 SUBPROTOCOL = "mcp"
-#: Whoever sends this much and never a message does not speak the protocol.
-_JUNK_IN_A_ROW = 1000
 _CONNECT_DEADLINE = 10.0
 _CLOSE_DEADLINE = 2.0
 #: Often enough for the middle boxes that forget a silent connection after a minute.
@@ -72,7 +70,7 @@ class _WebSocketLink:
         self._name = upstream.name
         self._inbox = Inbox()
         self._queue = WriteQueue()
-        self._junk = 0
+        self._intake = Intake(self._inbox)
         self._stream: GuardedStream | None = None
         self._connection: WebSocketConnection | None = None
         self._reading = trio.Event()
@@ -252,7 +250,8 @@ class _WebSocketLink:
 
     async def _take(self, message: str | bytes) -> None:
         if isinstance(message, bytes):
-            await self._refuse(FrameRefused(kind="binary", size=len(message)))
+            await self._intake.refuse("binary", size=len(message))
+            self._check_junk()
             return
         data = message.encode()
         if len(data) > self._upstream.frame_bytes:  # the library counts characters
@@ -263,20 +262,11 @@ class _WebSocketLink:
                 )
             )
             return
-        try:
-            frames = decode_upstream(data)
-        except FrameInvalid as error:
-            kind = "not_json" if error.parse else "not_a_message"
-            await self._refuse(FrameRefused(kind=kind, size=len(data)))
-            return
-        self._junk = 0
-        for frame in frames:
-            await self._inbox.put(Received(frame=frame))
+        await self._intake.take(data)
+        self._check_junk()
 
-    async def _refuse(self, refused: FrameRefused) -> None:
-        self._junk += 1
-        await self._inbox.put(refused)
-        if self._junk >= _JUNK_IN_A_ROW:
+    def _check_junk(self) -> None:
+        if self._intake.hopeless:
             self._inbox.fail(
                 LinkLost(f"'{self._name}' sends junk where messages are expected")
             )
