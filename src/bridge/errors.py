@@ -282,3 +282,134 @@ class StorageError(BridgeError):
     """The token store could not read or write."""
 
     code = "storage.failed"
+
+
+class OAuthError(BridgeError):
+    """A step towards a token failed. The four texts are for people and hold no secret.
+
+    ``asked``: what was requested (method and address, no query), ``answered``: what came
+    back (status, error code, redacted), ``rule``: what that breaks (with its RFC),
+    ``advice``: what to change. Any may be empty.
+    """
+
+    code = "oauth.failed"
+
+    def __init__(
+        self,
+        public: str,
+        *,
+        asked: str = "",
+        answered: str = "",
+        rule: str = "",
+        advice: str = "",
+    ) -> None:
+        super().__init__(public)
+        self.asked = asked
+        self.answered = answered
+        self.rule = rule
+        self.advice = advice
+
+
+class ProviderUnavailable(OAuthError):
+    """No answer, 5xx or 429: nothing is decided, the same step may work later.
+
+    ``retry_after``: the provider's own wish in seconds.
+    """
+
+    code = "oauth.provider_unavailable"
+    retryable = True
+
+    def __init__(
+        self,
+        public: str,
+        *,
+        asked: str = "",
+        answered: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(public, asked=asked, answered=answered)
+        self.retry_after = retry_after
+
+
+class DiscoveryFailed(OAuthError):
+    """No authorization server was found. ``tried``: ``<address> (<status>)`` texts."""
+
+    code = "oauth.discovery_failed"
+
+    def __init__(
+        self,
+        public: str,
+        *,
+        tried: tuple[str, ...] = (),
+        asked: str = "",
+        answered: str = "",
+        rule: str = "",
+        advice: str = "",
+    ) -> None:
+        super().__init__(
+            public, asked=asked, answered=answered, rule=rule, advice=advice
+        )
+        self.tried = tried
+
+
+class IssuerRefused(OAuthError):
+    """The authorization server is not the one it must be (R72, R74, D2, D4)."""
+
+    code = "oauth.issuer_refused"
+
+
+class AddressRefused(OAuthError):
+    """An address that must not be asked or opened (R75, R151, threats D6, D7)."""
+
+    code = "oauth.address_refused"
+
+
+class PkceUnsupported(OAuthError):
+    """The server does not offer, or refuses, PKCE with S256 (R82, R95)."""
+
+    code = "oauth.pkce_unsupported"
+
+
+class RegistrationFailed(OAuthError):
+    """There is no client to log in as."""
+
+    code = "oauth.registration_failed"
+
+
+class LoginFailed(OAuthError):
+    """The login ended without a token: denied, forged, timed out, refused exchange."""
+
+    code = "oauth.login_failed"
+
+
+class CallbackUnavailable(OAuthError):
+    """The port of the login callback cannot be had (R87)."""
+
+    code = "oauth.callback_unavailable"
+
+
+class GrantRefused(OAuthError):
+    """The token endpoint refuses for good: ``error`` is its code (invalid_grant)."""
+
+    code = "oauth.grant_refused"
+
+    def __init__(
+        self,
+        public: str,
+        *,
+        error: str,
+        asked: str = "",
+        answered: str = "",
+        rule: str = "",
+        advice: str = "",
+    ) -> None:
+        super().__init__(
+            public, asked=asked, answered=answered, rule=rule, advice=advice
+        )
+        self.error = error
+
+
+class TokenAnswerInvalid(OAuthError):
+    """What the token endpoint sent is no token answer (threats D9)."""
+
+    code = "oauth.token_answer_invalid"

@@ -6,6 +6,8 @@ Rooms take these protocols, never the operating system. The real ones are built 
 
 import random  # noqa: TID251 - the type only; the port hands it out
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -67,10 +69,65 @@ class Network(Protocol):
         """A TCP connection. Raises OSError."""
         ...
 
+    async def resolve(self, host: str) -> Sequence[str]:
+        """The IP addresses of ``host`` (itself, if it is one). Raises OSError."""
+        ...
+
     async def listen(
         self, host: str, port: int
     ) -> Sequence[trio.abc.Listener[trio.abc.Stream]]:
         """Listeners bound to the address. Raises OSError (address in use)."""
+        ...
+
+
+class Files(Protocol):
+    """Private files: mode 0600 in folders of mode 0700, symbolic links refused.
+
+    All of them raise OSError, and none blocks the event loop.
+    """
+
+    async def read(self, path: Path, *, limit: int) -> bytes | None:
+        """The whole file; None when there is none. A wider mode is tightened.
+
+        Raises OSError for a symbolic link, another owner, or more than ``limit``
+        bytes.
+        """
+        ...
+
+    async def replace(self, path: Path, data: bytes) -> None:
+        """Put ``data`` in place of the file, whole or not at all, and on the disk."""
+        ...
+
+    async def remove(self, path: Path) -> bool:
+        """False: there was none."""
+        ...
+
+    async def set_aside(self, path: Path) -> Path:
+        """Rename a file nobody can read; where it is now."""
+        ...
+
+    async def stamp(self, path: Path) -> str:
+        """Changes whenever the file is replaced or removed; empty: there is none."""
+        ...
+
+    async def names(self, folder: Path) -> Sequence[str]:
+        """The file names in a folder; none when there is no such folder."""
+        ...
+
+    def lock(self, path: Path, *, within: float) -> AbstractAsyncContextManager[None]:
+        """Hold the lock of ``path`` against every process; freed by any exit.
+
+        Raises TimeoutError when it cannot be had ``within`` seconds.
+        """
+        ...
+
+
+class Browser(Protocol):
+    async def open(self, url: str) -> bool:
+        """Show ``url`` to the person at this machine, in bounded time.
+
+        False: there is no browser, or no screen for it. Never a shell.
+        """
         ...
 
 
@@ -81,4 +138,6 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     entropy: Entropy
     processes: Processes
     network: Network
+    files: Files
+    browser: Browser
     environment: Mapping[str, str]  # the part children and expansion may see

@@ -50,6 +50,10 @@ class TrioNetwork:
         _keep_alive(stream.socket)
         return stream
 
+    async def resolve(self, host: str) -> Sequence[str]:
+        found = await trio.socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
     async def listen(self, host: str, port: int) -> Sequence[trio.SocketListener]:
         return await trio.open_tcp_listeners(port, host=host)
 

@@ -38,7 +38,7 @@ ROOMS = {
     "ports": room("", "trio"),
     "observe": room("errors ports", "structlog prometheus_client"),
     "protocol": room("errors", "mcp_types"),
-    "oauth": room("errors"),
+    "oauth": room("errors", "joserfc cryptography"),
     "actor": room("errors ports observe", "trio"),
     # layer 1
     "config": room("errors", "rapidfuzz"),

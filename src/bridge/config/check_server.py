@@ -210,12 +210,32 @@ class _ServerCheck:
             ("issuer", oauth.issuer),
             ("authorization_url", oauth.authorization_url),
             ("token_url", oauth.token_url),
+            ("registration_url", oauth.registration_url),
+            ("client_metadata_url", oauth.client_metadata_url),
         ):
             if url:
                 check_provider(url, (*self._path, "oauth", key), self._findings)
         if oauth.type == "static" and not oauth.client_id:
             self._error(("oauth", "client_id"), "missing; type static needs it")
+        self._client(oauth)
         self._two_credentials()
+
+    def _client(self, oauth: OAuthConfig) -> None:
+        """What the chosen way to prove oneself needs."""
+        method = oauth.token_endpoint_auth_method
+        needs = {
+            "client_secret_basic": ("client_secret", oauth.client_secret),
+            "client_secret_post": ("client_secret", oauth.client_secret),
+            "private_key_jwt": ("private_key", oauth.private_key),
+        }
+        if method in needs and oauth.client_id:
+            key, value = needs[method]
+            if not value:
+                self._error(("oauth", key), f"missing; {method} needs it")
+        if oauth.grant == "client_credentials" and not oauth.client_id:
+            self._error(
+                ("oauth", "client_id"), "missing; client_credentials needs a client"
+            )
 
     def _two_credentials(self) -> None:
         server = self._server

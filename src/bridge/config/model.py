@@ -184,6 +184,13 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     oauth_port: Annotated[
         int, about("Port of the log-in callback, on loopback.", ge=1, le=65535)
     ] = msgspec.field(default=8090, name="oauth_port")
+    token_store: Annotated[
+        Literal["file", "keyring"],
+        about(
+            "Where logins to servers are kept: `file` (mode 600), or `keyring`: the "
+            "same files, encrypted with a key in the system's keyring."
+        ),
+    ] = msgspec.field(default="file", name="token_store")
     public_url: Annotated[
         str, about("Address clients know the bridge by, behind a proxy.", NEEDED)
     ] = ""

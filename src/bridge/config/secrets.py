@@ -26,6 +26,7 @@ def _secrets(upstream: UpstreamConfig) -> Iterator[str]:
         pair = f"{static.username}:{static.password}"
         yield b64encode(pair.encode()).decode("ascii")
     yield upstream.oauth.client_secret
+    yield upstream.oauth.private_key
     for named in (upstream.env, upstream.headers):
         yield from (value for name, value in named.items() if _TELLING.search(name))
     yield urlsplit(upstream.url).query

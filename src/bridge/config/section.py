@@ -18,6 +18,7 @@ _HIDDEN = frozenset(
         "headers",
         "key",
         "password",
+        "private_key",
         "prompt_arguments",
         "token",
         "tool_arguments",

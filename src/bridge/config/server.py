@@ -19,6 +19,10 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Share = Literal["all", "principal", "session"]
 Protocol = Literal["auto", "modern", "legacy"]
 Kind = Literal["read", "write", "unknown"]
+Grant = Literal["authorization_code", "client_credentials", "device_code"]
+AuthMethod = Literal[
+    "none", "client_secret_basic", "client_secret_post", "private_key_jwt"
+]
 Operation = Literal[
     "list_tools",
     "list_resources",
@@ -166,6 +170,36 @@ class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
     ] = ""
     token_url: Annotated[
         str, about("Token endpoint, instead of discovery.", NEEDED)
+    ] = ""
+    registration_url: Annotated[
+        str, about("Registration endpoint, instead of discovery.", NEEDED)
+    ] = ""
+    grant: Annotated[
+        Grant,
+        about(
+            "How a token is got: `authorization_code` (a person, in a browser), "
+            "`device_code` (a person, on any device), `client_credentials` (nobody)."
+        ),
+    ] = "authorization_code"
+    token_endpoint_auth_method: Annotated[
+        AuthMethod | None,
+        about("How the client proves itself. Absent: what fits client and provider."),
+    ] = None
+    private_key: Annotated[
+        str,
+        about("PEM of the key of `private_key_jwt`, or a path to it.", NEEDED),
+    ] = ""
+    key_id: Annotated[str, about("`kid` of that key at the provider.")] = ""
+    signing_algorithm: Annotated[
+        str, about("Algorithm of that key. Empty: what fits it, such as ES256.")
+    ] = ""
+    client_metadata_url: Annotated[
+        str,
+        about(
+            "Client id metadata document to log in as, where the provider takes "
+            "one. Absent: the bridge's own, if `bridge.publicUrl` is https.",
+            NEEDED,
+        ),
     ] = ""
     verify_ssl: Annotated[
         bool, about("Verify certificates of the OAuth endpoints (R64).")

@@ -175,6 +175,40 @@ OAUTH_LOGIN_STARTED = Event(
 OAUTH_LOGIN_REQUIRED = Event(  # login_url is the one address shown whole (R80)
     "oauth.login_required", "warning", ("upstream", "login_url", "reason")
 )
+OAUTH_LOGIN_FAILED = Event(
+    "oauth.login_failed",
+    "error",
+    ("upstream", "error", "asked", "answered", "rule", "advice"),
+)
+OAUTH_BROWSER_MISSING = Event(  # open the address of oauth.login_required by hand
+    "oauth.browser_missing", "warning", ("upstream", "reason")
+)
+OAUTH_DEVICE_CODE = Event(  # type the code at login_url, on any device
+    "oauth.device_code", "warning", ("upstream", "login_url", "shown_code", "seconds")
+)
+OAUTH_REGISTERED = Event("oauth.registered", "info", ("upstream", "issuer", "client"))
+OAUTH_PKCE_UNADVERTISED = Event(
+    "oauth.pkce_unadvertised", "warning", ("upstream", "issuer")
+)
+OAUTH_DEFAULTS_USED = Event(  # no metadata: the default paths of 2025-03-26 (D6)
+    "oauth.defaults_used", "warning", ("upstream", "issuer")
+)
+OAUTH_STEPPED_UP = Event("oauth.stepped_up", "info", ("upstream", "scopes"))
+OAUTH_TOKENS_SAVED = Event("oauth.tokens_saved", "debug", ("upstream", "url_hash"))
+OAUTH_TOKENS_ERASED = Event(
+    "oauth.tokens_erased", "info", ("upstream", "url_hash", "reason")
+)
+OAUTH_STORE_TROUBLE = Event(  # corrupt, wider mode, unreadable, disk full
+    "oauth.store_trouble", "warning", ("upstream", "file", "reason", "moved_to")
+)
+OAUTH_CALLBACK_OPENED = Event("oauth.callback_opened", "debug", ("port",))
+OAUTH_CALLBACK_CLOSED = Event("oauth.callback_closed", "debug", ("port",))
+OAUTH_CALLBACK_REFUSED = Event(  # a redirect that belongs to no pending login
+    "oauth.callback_refused", "warning", ("reason", "suppressed")
+)
+OAUTH_REVOCATION_FAILED = Event(
+    "oauth.revocation_failed", "warning", ("upstream", "error")
+)
 OAUTH_LOGIN_COMPLETED = Event(
     "oauth.login_completed",
     "info",

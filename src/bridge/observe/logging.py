@@ -8,7 +8,7 @@ threshold costs one comparison.
 rendering (`bridge.observe.render`), then one call of ``write``.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
@@ -18,6 +18,8 @@ from bridge.observe.catalogue import CONTEXT, Event
 from bridge.observe.redact import Redactor
 from bridge.observe.render import render_console, render_json, render_traceback
 from bridge.ports import WallClock
+
+Hold = Callable[[str, Iterable[str]], None]  # `Redactor.hold`
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 """The names configurations use, in any case (R13, R18)."""
@@ -29,12 +31,18 @@ class Log:
     ``strict`` is for tests: an event or field outside the catalogue is a `ValueError`.
     """
 
-    __slots__ = ("_logger", "_strict", "_threshold")
+    __slots__ = ("_hold", "_logger", "_strict", "_threshold")
 
     def __init__(
-        self, logger: Any, *, level: str = "debug", strict: bool = False
+        self,
+        logger: Any,
+        *,
+        level: str = "debug",
+        strict: bool = False,
+        hold: Hold | None = None,
     ) -> None:
         self._logger = logger
+        self._hold = hold
         self._threshold = RANKS[level.lower()]
         self._strict = strict
 
@@ -45,6 +53,11 @@ class Log:
     def at(self, level: str) -> Self:
         """The same log with another threshold, such as one upstream's own (R148)."""
         return self._with(self._logger, RANKS[level.lower()])
+
+    def hide(self, owner: str, *secrets: str) -> None:
+        """From now on, mask these secrets of ``owner`` and those it named before."""
+        if self._hold is not None:
+            self._hold(owner, secrets)
 
     def enabled(self, event: Event) -> bool:
         """Whether ``event`` would be written: ask before costly fields are made."""
@@ -64,7 +77,7 @@ class Log:
         getattr(self._logger, event.level)(event.name, **fields)
 
     def _with(self, logger: Any, threshold: int) -> Self:
-        twin = type(self)(logger, strict=self._strict)
+        twin = type(self)(logger, strict=self._strict, hold=self._hold)
         twin._threshold = threshold  # noqa: SLF001 - its own class
         return twin
 
@@ -98,7 +111,7 @@ def build_log(
         wrapper_class=structlog.make_filtering_bound_logger(0),
         cache_logger_on_first_use=True,
     )
-    return Log(bound.bind(), level=level, strict=strict)
+    return Log(bound.bind(), level=level, strict=strict, hold=redactor.hold)
 
 
 class _Lines:

@@ -78,6 +78,7 @@ class Redactor:
     def __init__(self, *, limit: int = 256) -> None:
         self._limit = limit
         self._forms: dict[str, tuple[str, ...]] = {}
+        self._held: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._known: tuple[str, ...] = ()
 
     def learn(self, secret: str) -> None:
@@ -91,7 +92,26 @@ class Redactor:
         if len(self._forms) >= self._limit:
             del self._forms[next(iter(self._forms))]
         self._forms[secret] = _spellings(secret)
+        self._know()
+
+    def hold(self, owner: str, secrets: Iterable[str]) -> None:
+        """Mask what ``owner`` holds now, and what it held before that; no more.
+
+        For secrets that are replaced again and again, such as tokens.
+        """
+        forms = tuple(
+            form
+            for secret in secrets
+            if len(secret) >= _SECRET_FLOOR
+            for form in _spellings(secret[:SECRET_LIMIT])
+        )
+        self._held[owner] = (*self._held.get(owner, ())[-1:], forms)
+        self._know()
+
+    def _know(self) -> None:
         every = {form for forms in self._forms.values() for form in forms}
+        for held in self._held.values():
+            every.update(*held)
         self._known = tuple(sorted(every, key=len, reverse=True))
 
     def text(self, text: str, *, limit: int = TEXT_LIMIT) -> str:

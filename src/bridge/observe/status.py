@@ -3,6 +3,25 @@
 import msgspec
 
 
+class OAuthStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The login of one upstream. ``state`` is one of: absent, valid, stale,
+    refreshing, login_required, login_pending. Times are epoch seconds.
+
+    ``login_url`` is for the operator alone: `UpstreamStatus` never holds it.
+    """
+
+    name: str
+    state: str
+    expires_at: float | None = None
+    refresh_at: float | None = None
+    scopes: tuple[str, ...] = ()
+    issuer: str = ""
+    login_url: str = ""
+    user_code: str = ""  # of a device login, to be typed at `login_url`
+    last_error: str = ""
+    generation: int = 0
+
+
 class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One upstream as an operator sees it. Published whole by its actor.
 
