@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
+from bridge.browser import SystemBrowser
 from bridge.ports import Ports
 
 #: A peer that vanished without a word is noticed after about two minutes: an event
@@ -133,5 +134,6 @@ def real_ports(environment: Mapping[str, str]) -> Ports:
         entropy=SystemEntropy(),
         processes=TrioProcesses(),
         network=TrioNetwork(),
+        browser=SystemBrowser(environment),
         environment=environment,
     )

@@ -6,6 +6,7 @@ hypercorn ask of a socket stream.
 
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
 
 import trio
 import trio.testing
@@ -143,10 +144,13 @@ class SimulatedNetwork:
     """Connects by host and port to what listens there.
 
     ``refused`` addresses refuse; ``latency`` delays every write; ``connections`` are
-    the client halves, newest last.
+    the client halves, newest last. ``names`` are the IP addresses of names; any other
+    name has a public one of its own, and none in ``unknown`` exists.
     """
 
     def __init__(self) -> None:
+        self.names: dict[str, Sequence[str]] = {"localhost": ("127.0.0.1",)}
+        self.unknown: set[str] = set()
         self.refused: set[Address] = set()
         self.latency = 0.0
         self.connections: list[SimulatedStream] = []
@@ -155,13 +159,19 @@ class SimulatedNetwork:
 
     async def connect(self, host: str, port: int) -> trio.abc.Stream:
         await trio.sleep(self.latency)
-        listener = self._listeners.get((host, port))
-        if listener is None or (host, port) in self.refused:
+        address = self._listening_at(host, port)
+        if address is None or address in self.refused:
             raise ConnectionRefusedError(111, "Connection refused")
-        client, server = self._pair((host, port))
+        client, server = self._pair(address)
         self.connections.append(client)
-        await listener.incoming.send(server)
+        await self._listeners[address].incoming.send(server)
         return client
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        await trio.sleep(self.latency)
+        if host in self.unknown:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return self._addresses(host)
 
     async def listen(self, host: str, port: int) -> Sequence[SimulatedListener]:
         await trio.lowlevel.checkpoint()
@@ -193,6 +203,21 @@ class SimulatedNetwork:
             stream.reset()
         self.connections.clear()
 
+    def _addresses(self, host: str) -> Sequence[str]:
+        if host not in self.names and not _is_ip(host):
+            self.names[host] = (f"8.8.0.{len(self.names)}",)
+        return self.names.get(host, (host,))
+
+    def _listening_at(self, host: str, port: int) -> Address | None:
+        """What listens there: under this very name, or another one of its address."""
+        if (host, port) in self._listeners:
+            return (host, port)
+        asked = set(self._addresses(host))
+        for name, its_port in self._listeners:
+            if its_port == port and asked & set(self._addresses(name)):
+                return (name, its_port)
+        return None
+
     def _pair(self, address: Address) -> tuple[SimulatedStream, SimulatedStream]:
         one, other = trio.testing.memory_stream_pair()
         own = ("127.0.0.1", self._next_port())
@@ -204,3 +229,11 @@ class SimulatedNetwork:
     def _next_port(self) -> int:
         self._ports += 1
         return self._ports
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

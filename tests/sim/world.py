@@ -32,6 +32,7 @@ from bridge.observe.catalogue import Event
 from bridge.observe.logging import Log
 from bridge.ports import Ports
 from bridge.upstream.actor import UpstreamActor
+from kit.people import SimulatedBrowser
 from kit.processes import Child, SimulatedProcesses
 from kit.schedule import reproducible_schedule
 from sim import door as issuer
@@ -184,6 +185,7 @@ class _World:
             entropy=SeededEntropy(self._chance),
             processes=self._processes,
             network=self._network,
+            browser=SimulatedBrowser(present=False),
             environment={},
         )
         return Bridge(

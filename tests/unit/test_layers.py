@@ -55,7 +55,8 @@ ROOMS = {
     # layer 4
     "downstream": room(f"{FIRST} identity router", "trio hypercorn h11 mcp_types"),
     # layer 5: the real world, the composition, the commands
-    "system": room("errors ports", "trio"),
+    "browser": room("errors ports config", "trio"),
+    "system": room("errors ports browser", "trio"),
     "control": room(f"{FIRST} router", "trio"),
     "app": room(f"{INNER} control", LIBRARIES),
     "demo": room(f"{INNER} system control app cli", LIBRARIES),

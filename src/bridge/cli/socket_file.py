@@ -7,7 +7,7 @@ bridge left behind is nobody's: who binds the port next takes its place.
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import trio
@@ -56,6 +56,9 @@ class SocketNetwork:
 
     async def connect(self, host: str, port: int) -> trio.abc.Stream:  # noqa: ARG002 - the port's
         return await trio.open_unix_socket(os.fspath(self._path))
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        raise NotImplementedError
 
     async def listen(
         self, host: str, port: int
