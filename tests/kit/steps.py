@@ -43,9 +43,9 @@ def run_steps(
 
 
 def _reply(request: HttpRequest, replies: Replies) -> HttpReply:
-    if isinstance(replies, Mapping):
-        return replies.get(request.url, ABSENT)
-    return replies(request)
+    if callable(replies):
+        return replies(request)
+    return replies.get(request.url, ABSENT)
 
 
 def answer(document: object, *, status: int = 200) -> HttpResponse:
