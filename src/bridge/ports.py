@@ -5,7 +5,7 @@ Rooms take these protocols, never the operating system. The real ones are built 
 """
 
 import random  # noqa: TID251 - the type only; the port hands it out
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -80,13 +80,19 @@ class Network(Protocol):
         ...
 
 
+#: Hears that a file or folder was open to others, and the mode it had until now.
+OnTightened = Callable[[Path, int], None]
+
+
 class Files(Protocol):
     """Private files: mode 0600 in folders of mode 0700, symbolic links refused.
 
     All of them raise OSError, and none blocks the event loop.
     """
 
-    async def read(self, path: Path, *, limit: int) -> bytes | None:
+    async def read(
+        self, path: Path, *, limit: int, on_tightened: OnTightened | None = None
+    ) -> bytes | None:
         """The whole file; None when there is none. A wider mode is tightened.
 
         Raises OSError for a symbolic link, another owner, or more than ``limit``
@@ -94,8 +100,13 @@ class Files(Protocol):
         """
         ...
 
-    async def replace(self, path: Path, data: bytes) -> None:
-        """Put ``data`` in place of the file, whole or not at all, and on the disk."""
+    async def replace(
+        self, path: Path, data: bytes, *, on_tightened: OnTightened | None = None
+    ) -> None:
+        """Put ``data`` in place of the file, whole or not at all, and on the disk.
+
+        The folder is made where it is missing, and tightened where it is too wide.
+        """
         ...
 
     async def remove(self, path: Path) -> bool:

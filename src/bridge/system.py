@@ -16,6 +16,7 @@ import trio
 
 from bridge.browser import SystemBrowser
 from bridge.ports import Ports
+from bridge.private_files import PrivateFiles
 
 #: A peer that vanished without a word is noticed after about two minutes: an event
 #: stream may be silent for hours, and nothing else would tell.
@@ -134,6 +135,7 @@ def real_ports(environment: Mapping[str, str]) -> Ports:
         entropy=SystemEntropy(),
         processes=TrioProcesses(),
         network=TrioNetwork(),
+        files=PrivateFiles(),
         browser=SystemBrowser(environment),
         environment=environment,
     )

@@ -32,6 +32,7 @@ from bridge.observe.catalogue import Event
 from bridge.observe.logging import Log
 from bridge.ports import Ports
 from bridge.upstream.actor import UpstreamActor
+from kit.files import MemoryFiles
 from kit.people import SimulatedBrowser
 from kit.processes import Child, SimulatedProcesses
 from kit.schedule import reproducible_schedule
@@ -185,6 +186,7 @@ class _World:
             entropy=SeededEntropy(self._chance),
             processes=self._processes,
             network=self._network,
+            files=MemoryFiles(),
             browser=SimulatedBrowser(present=False),
             environment={},
         )

@@ -56,7 +56,8 @@ ROOMS = {
     "downstream": room(f"{FIRST} identity router", "trio hypercorn h11 mcp_types"),
     # layer 5: the real world, the composition, the commands
     "browser": room("errors ports config", "trio"),
-    "system": room("errors ports browser", "trio"),
+    "private_files": room("errors ports", "trio"),
+    "system": room("errors ports browser private_files", "trio"),
     "control": room(f"{FIRST} router", "trio"),
     "app": room(f"{INNER} control", LIBRARIES),
     "demo": room(f"{INNER} system control app cli", LIBRARIES),
