@@ -23,6 +23,7 @@ from bridge.control import LiveControl, child_id
 from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
 from bridge.downstream.front import Front
 from bridge.downstream.health import Health, Management
+from bridge.downstream.oauth_pages import OAuthPages
 from bridge.http import HttpClients
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
@@ -244,6 +245,7 @@ class Bridge:
                 metrics=self.metrics.text,
             ),
             knows=self._board.knows,
+            oauth=OAuthPages(self.control),
         )
         listen = self._listen_control
 

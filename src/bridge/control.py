@@ -9,16 +9,20 @@ from bridge import __version__
 from bridge.actor.child import ChildState, ChildStatus
 from bridge.actor.mailbox import MailboxSealed
 from bridge.actor.supervisor import Supervisor
+from bridge.config import slug
 from bridge.config.model import UpstreamConfig
+from bridge.contract.login import LoginDesk
 from bridge.contract.upstream import (
+    Forget,
     Poke,
+    Reauthorize,
     Rescan,
     UpstreamAddress,
     UpstreamMessage,
     UpstreamState,
 )
 from bridge.observe.metrics import Metrics
-from bridge.observe.status import BridgeStatus, UpstreamStatus
+from bridge.observe.status import BridgeStatus, OAuthStatus, UpstreamStatus
 from bridge.router.board import Board
 from bridge.router.session import Sessions
 
@@ -34,6 +38,7 @@ class LiveControl:
         supervisor: Supervisor,
         metrics: Metrics,
         upstreams: Iterable[UpstreamConfig],
+        desk: LoginDesk | None = None,
     ) -> None:
         self._board = board
         self._sessions = sessions
@@ -41,7 +46,16 @@ class LiveControl:
         self._metrics = metrics
         self._since = trio.current_time()
         self._addresses: dict[str, UpstreamAddress] = {}
-        self._statuses = {each.name: _initial(each) for each in upstreams}
+        configured = tuple(upstreams)
+        self._statuses = {each.name: _initial(each) for each in configured}
+        self._logins = {
+            each.name: OAuthStatus(name=each.name, state="absent")
+            for each in configured
+            if each.enabled and each.oauth.enabled
+        }
+        self._desk = desk
+        #: Said between two incarnations: the next one is told.
+        self._unheard: dict[str, Reauthorize | Forget] = {}
         self.draining = False
 
     @property
@@ -54,9 +68,15 @@ class LiveControl:
         up = status.state == UpstreamState.CONNECTED.value
         self._metrics.upstream_is(status.name, up=up, reconnections=status.restarts)
 
+    def publish_oauth(self, status: OAuthStatus) -> None:
+        """An upstream says how its login stands now."""
+        self._logins[status.name] = status
+
     def announce(self, address: UpstreamAddress) -> None:
         """A new incarnation of an upstream is reached here."""
         self._addresses[address.name] = address
+        if (message := self._unheard.pop(address.name, None)) is not None:
+            address.mailbox.offer(message, counted=False)
 
     def status(self) -> BridgeStatus:
         table = self._board.whole
@@ -96,6 +116,30 @@ class LiveControl:
         for name in connected:
             self._tell(name, Rescan())
         return len(connected)
+
+    def oauth(self) -> tuple[OAuthStatus, ...]:
+        return tuple(self._logins.values())
+
+    def login(self, name: str, *, force: bool) -> bool:
+        message = Reauthorize(reason="asked by an operator", force=force)
+        return self._tell_login(name, message)
+
+    def logout(self, name: str) -> bool:
+        return self._tell_login(name, Forget(reason="asked by an operator"))
+
+    async def paste(self, query: str) -> bool | None:
+        return None if self._desk is None else await self._desk.deliver(query)
+
+    def _tell_login(self, wanted: str, message: Reauthorize | Forget) -> bool:
+        found = next((n for n in self._logins if wanted in (n, slug(n))), None)
+        if found is None or found not in self._addresses:
+            return False
+        self._supervisor.revive(child_id(found))  # a quarantined one hears nothing
+        try:
+            self._addresses[found].mailbox.offer(message, counted=False)
+        except MailboxSealed:
+            self._unheard[found] = message
+        return True
 
     def _is_named(self, name: str, wanted: str) -> bool:
         policies = self._board.rules.policies

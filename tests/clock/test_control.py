@@ -1,5 +1,6 @@
 """What a running bridge says of itself, and what it can be told."""
 
+from contextlib import AbstractAsyncContextManager
 from random import Random
 
 import pytest
@@ -10,25 +11,40 @@ from bridge.actor.child import ChildContext, ChildSpec
 from bridge.actor.mailbox import Mailbox
 from bridge.actor.restart import RestartBudget, RestartPolicy
 from bridge.actor.supervisor import Supervisor
-from bridge.config.server import UpstreamConfig
-from bridge.contract.upstream import Poke, Rescan, UpstreamAddress
+from bridge.config.server import OAuthConfig, UpstreamConfig
+from bridge.contract.login import Attendance, LoginDesk
+from bridge.contract.upstream import (
+    Forget,
+    Poke,
+    Reauthorize,
+    Rescan,
+    UpstreamAddress,
+)
 from bridge.control import LiveControl, child_id
 from bridge.observe.metrics import Metrics
-from bridge.observe.status import UpstreamStatus
+from bridge.observe.status import OAuthStatus, UpstreamStatus
 from kit.journal import Journal
 from kit.routing import RouterRoom, policy, tool
 
 CONFIGURED = (
     UpstreamConfig(name="a", command="serve", tags=("x",)),
-    UpstreamConfig(name="b", url="https://h.example/mcp", verify_ssl=False),
+    UpstreamConfig(
+        name="b",
+        url="https://h.example/mcp",
+        verify_ssl=False,
+        oauth=OAuthConfig(enabled=True),
+    ),
     UpstreamConfig(name="off", command="serve", enabled=False),
+    UpstreamConfig(
+        name="Not Yet", url="https://n.example/mcp", oauth=OAuthConfig(enabled=True)
+    ),
 )
 
 
 class Place:
     """A router room, a supervisor and the control over both."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, desk: LoginDesk | None = None) -> None:
         self.room = RouterRoom(policy("a"), policy("b"))
         self.supervisor = Supervisor(log=Journal().log, rng=Random(1))
         self.metrics = Metrics()
@@ -38,6 +54,7 @@ class Place:
             supervisor=self.supervisor,
             metrics=self.metrics,
             upstreams=CONFIGURED,
+            desk=desk,
         )
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -161,3 +178,81 @@ async def test_an_address_of_a_new_incarnation_replaces_the_old_one(
     assert place.room.heard("a") == []
     assert isinstance(newer.mailbox.take(), Poke)
     await place.supervisor.stop(within=0)
+
+
+@pytest.mark.requirement("R112")
+async def test_logins_are_those_of_the_servers_that_log_in_as_they_last_said(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    place = Place()
+    await place.start(nursery)
+    assert [(s.name, s.state) for s in place.control.oauth()] == [
+        ("b", "absent"),
+        ("Not Yet", "absent"),
+    ]
+    place.control.publish_oauth(OAuthStatus(name="b", state="valid"))
+    assert [s.state for s in place.control.oauth()] == ["valid", "absent"]
+
+
+@pytest.mark.requirement("R112")
+async def test_login_and_logout_are_told_to_the_upstream(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    place = Place()
+    await place.start(nursery)
+    place.supervisor.add(ChildSpec(id=child_id("b"), start=serve))
+    await wait_all_tasks_blocked()
+    place.control.announce(place.room.upstreams["b"])
+    assert place.control.login("b", force=True)
+    assert place.control.logout("b")
+    reason = "asked by an operator"
+    assert place.room.heard("b") == [
+        Reauthorize(reason=reason, force=True),
+        Forget(reason=reason),
+    ]
+    for name in ("a", "off", "Not Yet", "not-yet", "nobody"):
+        assert not place.control.login(name, force=False)
+        assert not place.control.logout(name)
+    await place.supervisor.stop(within=0)
+
+
+@pytest.mark.requirement("R112")
+async def test_what_an_ended_upstream_was_told_is_heard_by_its_next_incarnation(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    place = Place()
+    await place.start(nursery)
+    place.supervisor.add(ChildSpec(id=child_id("b"), start=serve))
+    await wait_all_tasks_blocked()
+    place.control.announce(place.room.upstreams["b"])
+    place.room.upstreams["b"].mailbox.seal()
+    assert place.control.logout("b")
+    for expected in (Forget(reason="asked by an operator"), None):
+        newer = UpstreamAddress(name="b", mailbox=Mailbox(bound=1))
+        place.control.announce(newer)
+        assert newer.mailbox.take() == expected
+    await place.supervisor.stop(within=0)
+
+
+class Desk:
+    """A login desk that knows one redirect."""
+
+    def redirect_uri(self, host: str) -> str:
+        raise NotImplementedError
+
+    def attend(self, state: str) -> AbstractAsyncContextManager[Attendance]:
+        raise NotImplementedError
+
+    async def deliver(self, query: str) -> bool | None:
+        await trio.lowlevel.checkpoint()
+        return True if query == "state=known" else None
+
+
+@pytest.mark.requirement("R81")
+async def test_a_pasted_redirect_goes_to_the_desk_of_the_logins(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    control = Place(desk=Desk()).control
+    assert await control.paste("state=known") is True
+    assert await control.paste("state=other") is None
+    assert await Place().control.paste("state=known") is None

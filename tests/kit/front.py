@@ -19,7 +19,7 @@ from bridge.downstream.metadata import ResourceMetadata
 from bridge.downstream.request import Reader
 from bridge.downstream.server import HttpServer
 from bridge.errors import TokenInvalid, TokenMissing
-from bridge.observe.status import BridgeStatus, UpstreamStatus
+from bridge.observe.status import BridgeStatus, OAuthStatus, UpstreamStatus
 from kit.browser import Browser, Headers, Reply
 from kit.journal import Journal
 from kit.routing import RouterRoom, policy, tool
@@ -70,6 +70,8 @@ class PanelControl:
         self.ready = True
         self.draining = False
         self.asked: list[str] = []
+        self.logins: tuple[OAuthStatus, ...] = ()
+        self.pasted: bool | None = None
         self.upstreams: tuple[UpstreamStatus, ...] = (
             UpstreamStatus(
                 name="files", state="connected", tags=("home", "disk"), tools=2
@@ -98,6 +100,22 @@ class PanelControl:
 
     def rescan(self) -> int:
         return len(self.upstreams)
+
+    def oauth(self) -> tuple[OAuthStatus, ...]:
+        return self.logins
+
+    def login(self, name: str, *, force: bool) -> bool:
+        self.asked.append(f"{'force' if force else 'login'} {name}")
+        return not self.draining
+
+    def logout(self, name: str) -> bool:
+        self.asked.append(f"logout {name}")
+        return True
+
+    async def paste(self, query: str) -> bool | None:
+        await trio.lowlevel.checkpoint()
+        self.asked.append(query)
+        return self.pasted
 
 
 class SimulatedSocket:

@@ -121,7 +121,14 @@ class Rescan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reauthorize(msgspec.Struct, frozen=True, kw_only=True):
-    """Start a login or refresh now."""
+    """Start a login or refresh now. ``force``: a login even beside a good token."""
+
+    reason: str
+    force: bool = False
+
+
+class Forget(msgspec.Struct, frozen=True, kw_only=True):
+    """Log out: revoke and erase the tokens, and use none until a new login."""
 
     reason: str
 
@@ -143,6 +150,7 @@ UpstreamMessage = (
     | Poke
     | Rescan
     | Reauthorize
+    | Forget
     | Drain
 )
 

@@ -15,6 +15,7 @@ from bridge.downstream.forwarded import TrustedProxies
 from bridge.downstream.gateway import managed_pages
 from bridge.downstream.health import Health, Management
 from bridge.downstream.message import Answer, Request
+from bridge.downstream.oauth_pages import OAuthPages
 from bridge.downstream.request import Reader
 from bridge.downstream.routes import Page, find
 from bridge.downstream.server import HttpServer
@@ -29,8 +30,8 @@ ListenControl = Callable[[int], Listener]
 
 #: A person and a script or two; whoever leaves connections open harms nobody else.
 CONNECTIONS = 32
-#: Nothing is posted here but empty bodies; heads are those of our own command.
-SMALL = 16 * 2**10
+#: What is posted here is nothing, or an address; heads are those of our own command.
+SMALL = 64 * 2**10
 
 
 class ControlPages:
@@ -42,13 +43,17 @@ class ControlPages:
         health: Health,
         management: Management,
         knows: Callable[[View], bool],
+        oauth: OAuthPages,
     ) -> None:
         self._health = health
+        self._oauth = oauth
         self._knows = knows
         self._managed = managed_pages(management)
 
     async def handle(self, request: Request) -> Answer:
         """The page, or 404: MCP itself is not spoken here."""
+        if (answer := await self._oauth.handle(request)) is not None:
+            return answer
         route = find(request.path)
         if route is None or (page := route.page) not in {*self._managed, Page.READY}:
             return not_found()

@@ -7,6 +7,7 @@ from trio.testing import MockClock
 from bridge.actor.child import ChildContext
 from bridge.downstream.control_socket import ControlPages, Listener, serve_control
 from bridge.downstream.health import Health, Management
+from bridge.downstream.oauth_pages import OAuthPages
 from bridge.observe import catalogue as events
 from kit.browser import Browser, Reply
 from kit.front import Front, SimulatedListener, TestClock
@@ -33,6 +34,7 @@ class ControlSide:
                 metrics=lambda: b"up 1\n",
             ),
             knows=front.room.board.knows,
+            oauth=OAuthPages(front.control),
         )
         self.ended = trio.Event()
 
@@ -49,8 +51,8 @@ class ControlSide:
         )
         self.ended.set()
 
-    async def ask(self, method: str, path: str) -> Reply:
-        return await Browser(self.listener.connect()).ask(method, path)
+    async def ask(self, method: str, path: str, body: bytes = b"") -> Reply:
+        return await Browser(self.listener.connect()).ask(method, path, body=body)
 
 
 @pytest.fixture
