@@ -1,6 +1,9 @@
-"""The official conformance runner against a server, and what it found."""
+"""The official conformance runner against a server or a client, and what it found."""
 
+import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import msgspec
@@ -14,7 +17,10 @@ _SUMMARY = re.compile(
     r"^[✓✗] (?P<name>[\w-]+): (?P<passed>\d+) passed, (?P<failed>\d+) failed$",
     re.MULTILINE,
 )
-_LISTED = re.compile(r"^  - ([\w-]+)$", re.MULTILINE)
+_LISTED = re.compile(r"^  - ([\w/-]+)$", re.MULTILINE)
+_TESTS = Path(__file__).resolve().parents[1]
+# The runner gives our client this long; a bridge on busy cores needs some of it.
+_CLIENT_WITHIN_MS = 150_000
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -32,7 +38,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 async def _run(folder: Path, *args: str) -> Running:
-    runner = Running(node(CONFORMANCE, *args), folder)
+    # The client it starts is a module of ours.
+    path = os.pathsep.join([str(_TESTS), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path}
+    runner = Running(node(CONFORMANCE, *args), folder, env=env)
     try:
         await runner.ended(_WITHIN)
     finally:
@@ -42,10 +51,19 @@ async def _run(folder: Path, *args: str) -> Running:
 
 async def required_scenarios(folder: Path) -> list[str]:
     """The server scenarios the revision requires (the runner lists them first)."""
-    listed = await _run(folder, "list", "--server", "--requirements", REVISION)
+    return (await _required(folder))[0]
+
+
+async def required_client_scenarios(folder: Path) -> list[str]:
+    """The client scenarios the revision requires."""
+    return (await _required(folder))[1]
+
+
+async def _required(folder: Path) -> tuple[list[str], list[str]]:
+    listed = await _run(folder, "list", "--requirements", REVISION)
     required, _, _ = listed.stdout.read_text("utf-8").partition("Run and reported")
-    servers, _, _ = required.partition("Client scenarios")
-    return _LISTED.findall(servers)
+    servers, _, clients = required.partition("Client scenarios")
+    return _LISTED.findall(servers), _LISTED.findall(clients)
 
 
 async def run_conformance(url: str, folder: Path) -> dict[str, Outcome]:
@@ -62,3 +80,27 @@ async def run_conformance(url: str, folder: Path) -> dict[str, Outcome]:
     if not outcomes:
         raise runner.failed("the conformance runner gave no summary")
     return outcomes
+
+
+async def run_client_scenario(
+    scenario: str, folder: Path, *options: str
+) -> tuple[Outcome, str]:
+    """The bridge as the client of one scenario; the words explain a failure."""
+    command = f"{sys.executable} -m interop.conformance_client"
+    runner = await _run(
+        folder,
+        *("client", "--scenario", scenario, "--command", command),
+        *("--output-dir", str(folder / "results")),
+        *("--timeout", str(_CLIENT_WITHIN_MS), *options),
+    )
+    results = list((folder / "results").rglob("checks.json"))
+    if not results:
+        raise runner.failed("the conformance runner left no result")
+    checks = json.loads(results[0].read_text("utf-8"))
+    counts = {
+        status: sum(check["status"] == status for check in checks)
+        for status in ("SUCCESS", "FAILURE", "WARNING")
+    }
+    # It also fails on a warning, a client that ran too long and one that failed.
+    failed = counts["FAILURE"] + counts["WARNING"] + (runner.status != 0)
+    return Outcome(counts["SUCCESS"], failed), runner.output()

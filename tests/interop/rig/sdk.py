@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import trio
 from mcp import Client
-from mcp.client.session import MessageHandlerFnT
+from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
@@ -30,10 +30,20 @@ async def sdk_client(
     *,
     mode: str = "legacy",
     on_message: MessageHandlerFnT | None = None,
+    on_question: ElicitationFnT | None = None,
 ) -> AsyncGenerator[Client]:
     """A connected client; the path of ``url`` chooses the transport."""
     with _forgotten_generators_allowed():
-        async with _connected(url, token, mode=mode, on_message=on_message) as client:
+        async with (
+            _transport(url, token) as transport,
+            Client(
+                transport,
+                mode=mode,
+                message_handler=on_message,
+                elicitation_callback=on_question,
+                read_timeout_seconds=60,
+            ) as client,
+        ):
             yield client
 
 
@@ -52,19 +62,15 @@ def _forgotten_generators_allowed() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _connected(
-    url: str, token: str, *, mode: str, on_message: MessageHandlerFnT | None
-) -> AsyncGenerator[Client]:
+async def _transport(
+    url: str, token: str
+) -> AsyncGenerator[AbstractAsyncContextManager[Any]]:
     async with httpx2.AsyncClient(headers=_headers(token), timeout=60) as http:
-        transport: AbstractAsyncContextManager[Any] = (
+        yield (
             sse_client(url, headers=_headers(token))
             if "/sse" in url
             else streamable_http_client(url, http_client=http)
         )
-        async with Client(
-            transport, mode=mode, message_handler=on_message, read_timeout_seconds=60
-        ) as client:
-            yield client
 
 
 async def tool_names(client: Client) -> list[str]:
