@@ -101,6 +101,13 @@ class ConnectFailed(LinkError):
         self.retry_after = retry_after
 
 
+class DestinationRefused(LinkError):
+    """The address may not be asked by our own rule; nothing was sent (threat D7)."""
+
+    code = "link.destination_refused"
+    retryable = False
+
+
 class LinkLost(LinkError):
     """An open link ended. Requests handed over may or may not have run."""
 

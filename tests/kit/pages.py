@@ -44,6 +44,8 @@ ADVICE: Mapping[str, str] = {
     "protocol.method_unknown": "Use a method of the agreed revision.",
     "link.failed": "Wait: the upstream is connected again by itself.",
     "link.connect_failed": "Check address, command and network of the upstream.",
+    "link.destination_refused": "Name that host in the upstream's `oauth` section, if it "
+    "is meant.",
     "link.lost": "Wait for the reconnection; look at the upstream's own log.",
     "link.busy": "Send fewer calls at once to this upstream.",
     "link.timeout": "Check whether the upstream hangs; raise `timeout` if it is slow.",

@@ -9,7 +9,12 @@ from typing import Any
 import httpcore
 import trio
 
+from bridge.http.guarded import AddressForbidden
 from bridge.ports import Network
+
+
+class ConnectForbidden(httpcore.ConnectError):
+    """No connection was tried: no address of the host may be asked."""
 
 
 @contextmanager
@@ -25,6 +30,8 @@ def _mapped(
             yield
     except trio.TooSlowError as error:
         raise late("timed out") from error
+    except AddressForbidden as error:
+        raise ConnectForbidden(str(error)) from error
     except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
         # trio wraps what TLS has to say; the reason is the cause.
         raise broken(str(error.__cause__ or error)) from error

@@ -9,7 +9,8 @@ import httpcore
 import httpx
 import trio
 
-from bridge.errors import ConnectFailed, LinkLost, LinkTimeout
+from bridge.errors import ConnectFailed, DestinationRefused, LinkLost, LinkTimeout
+from bridge.http.backend import ConnectForbidden
 
 _CLOSE_DEADLINE = 2.0
 _REASON_SHOWN = 200
@@ -20,6 +21,8 @@ def mapped(origin: str) -> Generator[None, None, None]:
     """httpcore's exceptions in our tree."""
     try:
         yield
+    except ConnectForbidden as error:
+        raise DestinationRefused(f"{origin} was not asked: {error}") from error
     except (
         httpcore.ConnectError,
         httpcore.ConnectTimeout,

@@ -10,6 +10,7 @@ import trio
 from bridge import __version__
 from bridge.http.client import HttpClient
 from bridge.http.fetcher import Fetcher
+from bridge.http.guarded import GuardedNetwork
 from bridge.ports import Network
 
 #: Idle connections kept per upstream (R65).
@@ -65,6 +66,21 @@ class HttpClients:
             context=self.context(verify=verify),
             user_agent=f"mcp-trio-bridge/{__version__}",
         )
+
+    def guarded(
+        self, *, server_host: str, trusted_hosts: frozenset[str]
+    ) -> "HttpClients":
+        """Clients that go only where the upstream at ``server_host`` may send us.
+
+        For all of OAuth (`GuardedNetwork`). What they refuse to connect to raises
+        `DestinationRefused`; the TLS contexts are these.
+        """
+        network = GuardedNetwork(
+            self._network, server_host=server_host, trusted_hosts=trusted_hosts
+        )
+        sibling = HttpClients(network)
+        sibling._contexts = self._contexts
+        return sibling
 
     def pool(self, *, bound: int, verify: bool = True) -> ClientPool:
         """Clients for up to ``bound`` exchanges at once."""
