@@ -1,7 +1,9 @@
 """The counterparts alone, without a bridge: if these fail, it is not our doing."""
 
+import time
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import httpx
 import pytest
@@ -14,13 +16,13 @@ from mcp.client.stdio import StdioServerParameters
 from interop.conformance import required_scenarios, run_conformance
 from interop.rig.curl import LIST, Curl, call, curl_stream
 from interop.rig.event_stream import bare_client
-from interop.rig.identity import IdentityProvider
+from interop.rig.identity import IdentityProvider, running_identity_provider
 from interop.rig.inspector import Inspector
 from interop.rig.person import sign_in
 from interop.rig.places import scripted_server
 from interop.rig.process import is_alive
 from interop.rig.sdk import sdk_client, text_of, tool_names
-from interop.rig.servers import Entry
+from interop.rig.servers import Entry, Transport, running_protected_server
 
 pytestmark = [pytest.mark.interop, pytest.mark.external]
 
@@ -201,3 +203,76 @@ async def test_the_everything_server_conforms_by_itself(
 
     assert len(required) == 30
     assert [name for name in required if not outcomes[name].is_pass] == []
+
+
+def _login(issuer: str, resource: str, *, client: str) -> dict[str, Any]:
+    """The token answer of a whole log-in for ``resource``."""
+    proof = {"code_challenge": _CHALLENGE, "code_challenge_method": "S256"}
+    wanted = {**proof, "resource": resource, "prompt": "consent"}
+    back = sign_in(_authorization_url(issuer, client, **wanted))
+    exchange = {
+        "grant_type": "authorization_code",
+        "code": back.params["code"],
+        "redirect_uri": _BACK,
+        "code_verifier": _VERIFIER,
+        "client_id": client,
+        "resource": resource,
+    }
+    answer = httpx.post(f"{issuer}/token", data=exchange).raise_for_status().json()
+    return cast("dict[str, Any]", answer)
+
+
+def _refresh(issuer: str, token: str, *, client: str) -> httpx.Response:
+    given = {"grant_type": "refresh_token", "refresh_token": token, "client_id": client}
+    return httpx.post(f"{issuer}/token", data=given)
+
+
+def test_a_provider_with_grace_forgives_a_refresh_token_used_twice_for_a_while(
+    tmp_path: Path,
+) -> None:
+    with running_identity_provider(tmp_path, lifetime=5, grace=1.5) as provider:
+        client = _register(provider.issuer)
+        first = _login(provider.issuer, "http://127.0.0.1:9/mcp", client=client)
+        asked = partial(_refresh, provider.issuer, client=client)
+        used = asked(first["refresh_token"]).json()["refresh_token"]
+        twice = asked(first["refresh_token"]).json()["refresh_token"]
+        time.sleep(1.6)
+        late = asked(first["refresh_token"])
+        counts = provider.counts()
+
+    assert first["expires_in"] == 5
+    assert len({first["refresh_token"], used, twice}) == 3
+    assert late.json()["error"] == "invalid_grant"
+    assert counts.logins("http://127.0.0.1:9/mcp") == 1
+    assert counts.refreshes("http://127.0.0.1:9/mcp") == 2
+    assert counts.refused == {"refresh token already used": 1}
+    assert counts.registered == counts.revoked == 1
+
+
+def _get(url: str, tokens: dict[str, Any]) -> httpx.Response:
+    return httpx.get(url, headers={"Authorization": f"Bearer {tokens['access_token']}"})
+
+
+@pytest.mark.parametrize("transport", ["sse", "streamable-http"])
+async def test_a_protected_server_serves_a_token_of_its_own_until_it_expires(
+    tmp_path: Path, transport: Transport
+) -> None:
+    with (
+        running_identity_provider(tmp_path / "idp", lifetime=4) as provider,
+        running_protected_server(
+            tmp_path / "server", transport, provider.issuer
+        ) as server,
+    ):
+        client = _register(provider.issuer)
+        foreign = _login(provider.issuer, "http://127.0.0.1:9/mcp", client=client)
+        own = _login(provider.issuer, server.url, client=client)
+        refused = _get(server.url, foreign)
+        async with sdk_client(server.url, own["access_token"]) as session:
+            assert await text_of(session, "add", a=2, b=3) == "5"
+        await trio.sleep(5)
+        expired = _get(server.url, own)
+
+    assert (refused.status_code, expired.status_code) == (401, 401)
+    assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+    assert "resource_metadata=" in refused.headers["www-authenticate"]
+    assert server.answered(401) == 2

@@ -5,14 +5,23 @@
 //
 // A resource indicator says what the access token shall be:
 //   urn:resource:<audience>:<algorithm>:<seconds to live>
-// any other resource (a bridge's own address) is its own audience, RS256, one hour.
+// any other resource (a server's own address) is its own audience, RS256, `lifetime` s.
+//
+// The one argument is a JSON object of options:
+//   lifetime  seconds such a token lives (one hour)
+//   grace     seconds in which a used refresh token may be used again (none); after that
+//             its use is theft, and ends the whole login
+// GET /counts tells what it has done so far.
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
 import { Provider, errors } from '../npm/node_modules/oidc-provider/lib/index.js';
+import { createMemoryAdapter } from
+  '../npm/node_modules/oidc-provider/lib/adapters/memory_adapter.js';
 
 const SCOPES = ['mcp', 'mcp:read', 'mcp:call'];
 const ALGORITHMS = ['RS256', 'ES256'];
 const HOUR = 3600;
+const OPTIONS = { lifetime: HOUR, grace: 0, ...JSON.parse(process.argv[2] ?? '{}') };
 
 function signingKey(kid, alg, type, options) {
   const { privateKey } = generateKeyPairSync(type, options);
@@ -21,7 +30,7 @@ function signingKey(kid, alg, type, options) {
 
 function resourceServer(_ctx, resource) {
   const [, audience, alg, ttl] = /^urn:resource:([^:]+):([^:]+):(\d+)$/.exec(resource)
-    ?? [null, resource, 'RS256', String(HOUR)];
+    ?? [null, resource, 'RS256', String(OPTIONS.lifetime)];
   if (!ALGORITHMS.includes(alg)) throw new errors.InvalidTarget(`no key for ${alg}`);
   return {
     audience,
@@ -43,8 +52,47 @@ function machine(name) {
   };
 }
 
+// The provider knows no grace. Its memory shows a refresh token as unused for so long.
+function forgiving(inner) {
+  const usedAt = new Map();
+  const { find, consume } = inner;
+  return Object.assign(inner, {
+    async find(id) {
+      const found = await find.call(inner, id);
+      const forgiven = Date.now() - (usedAt.get(id) ?? -Infinity) < OPTIONS.grace * 1000;
+      return found && forgiven ? { ...found, consumed: undefined } : found;
+    },
+    async consume(id) {
+      usedAt.set(id, usedAt.get(id) ?? Date.now());
+      await consume.call(inner, id);
+    },
+  });
+}
+
+function adapter() {
+  const memory = createMemoryAdapter();
+  return (model) => (model === 'RefreshToken' ? forgiving(memory(model)) : memory(model));
+}
+
+// How often what happened: a grant by the audience of its token, an error by its reason.
+function countingOf(provider) {
+  const counts = { granted: {}, refused: {}, registered: 0, revoked: 0 };
+  const add = (place, key) => { place[key] = (place[key] ?? 0) + 1; };
+  provider.on('grant.success', (ctx) => {
+    const { params, entities } = ctx.oidc;
+    add(counts.granted, `${params.grant_type} ${entities.AccessToken?.aud ?? ''}`);
+  });
+  provider.on('grant.error', (_ctx, error) => {
+    add(counts.refused, error.error_detail ?? error.error);
+  });
+  provider.on('registration_create.success', () => add(counts, 'registered'));
+  provider.on('grant.revoked', () => add(counts, 'revoked'));
+  return counts;
+}
+
 function configuration() {
   return {
+    adapter: adapter(),
     clients: ['alice', 'bob'].map(machine),
     scopes: ['openid', 'offline_access', ...SCOPES],
     jwks: {
@@ -81,10 +129,15 @@ function configuration() {
 }
 
 const server = createServer();
-server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => {
+server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, configuration());
   provider.on('server_error', (_ctx, error) => console.error(error));
-  server.on('request', provider.callback());
+  const counts = countingOf(provider);
+  const serve = provider.callback();
+  server.on('request', (request, response) => {
+    if (request.url !== '/counts') return serve(request, response);
+    return response.setHeader('content-type', 'application/json').end(JSON.stringify(counts));
+  });
   console.log(JSON.stringify({ issuer, ready: true }));
 });

@@ -1,14 +1,32 @@
 """The real OpenID provider the bridge trusts in these tests."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from interop.rig.places import INTEROP, node
 from interop.rig.process import Running
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What a provider has done so far (see ``idp/provider.mjs``)."""
+
+    granted: Mapping[str, int]
+    refused: Mapping[str, int]
+    registered: int
+    revoked: int
+
+    def logins(self, resource: str) -> int:
+        """Tokens of ``resource`` that a person has agreed to."""
+        return self.granted.get(f"authorization_code {resource}", 0)
+
+    def refreshes(self, resource: str) -> int:
+        """Tokens of ``resource`` got with a refresh token."""
+        return self.granted.get(f"refresh_token {resource}", 0)
 
 
 class IdentityProvider:
@@ -21,6 +39,10 @@ class IdentityProvider:
     def environment(self) -> dict[str, str]:
         """What makes a bridge trust this provider."""
         return {"OAUTH_ISSUER": self.issuer, "OAUTH_AUDIENCE": "bridge"}
+
+    def counts(self) -> Counts:
+        answer = httpx.get(f"{self.issuer}/counts").raise_for_status()
+        return msgspec.json.decode(answer.content, type=Counts)
 
     def token(
         self,
@@ -46,9 +68,16 @@ class IdentityProvider:
 
 
 @contextmanager
-def running_identity_provider(folder: Path) -> Generator[IdentityProvider]:
-    """Start the provider on a port of its own choice, end it afterwards."""
-    provider = Running(node(INTEROP / "idp" / "provider.mjs"), folder)
+def running_identity_provider(
+    folder: Path, *, lifetime: int = 3600, grace: float = 0
+) -> Generator[IdentityProvider]:
+    """Start the provider on a port of its own choice, end it afterwards.
+
+    ``lifetime``: of access tokens for a server's address (s). ``grace``: how long a
+    refresh token that was used may be used again (s).
+    """
+    options = json.dumps({"lifetime": lifetime, "grace": grace})
+    provider = Running(node(INTEROP / "idp" / "provider.mjs", options), folder)
 
     def issuer() -> str | None:
         lines = provider.stdout.read_text(encoding="utf-8").splitlines()
