@@ -15,6 +15,7 @@ from bridge.contract.control import Control
 from bridge.downstream.answer import method_not_allowed, not_found
 from bridge.downstream.authority import AuthorityPolicy
 from bridge.downstream.challenge import challenge
+from bridge.downstream.client_metadata import client_metadata
 from bridge.downstream.event_stream import Lifetime
 from bridge.downstream.guard import Admission, Door
 from bridge.downstream.health import Health, Management
@@ -65,6 +66,7 @@ class Gateway:
         limits = parts.bridge.limits
         lifetime = Lifetime(parts.clock, leeway=parts.bridge.auth.leeway)
         self._health = Health(parts.control)
+        self._client = client_metadata(parts.bridge)
         self._managed = managed_pages(
             Management(
                 control=parts.control,
@@ -141,6 +143,8 @@ class Gateway:
                 return self._health.alive()
             case Page.READY:
                 return self._health.ready()
+            case Page.CLIENT:
+                return self._client or not_found()
             case _:
                 metadata = self._parts.metadata
                 found = metadata.answer(request) if metadata is not None else None

@@ -12,6 +12,7 @@ from enum import Enum
 
 import msgspec
 
+from bridge.config.client_identity import CLIENT_METADATA_PATH
 from bridge.router.policy import EVERYTHING, View
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -26,6 +27,7 @@ class Page(Enum):
     HEALTH = ("health", ("GET", "HEAD"))
     READY = ("ready", ("GET", "HEAD"))
     METADATA = ("metadata", ("GET", "HEAD"))
+    CLIENT = ("client", ("GET", "HEAD"))
     STATUS = ("status", ("GET",))
     SERVERS = ("servers", ("GET",))
     TAGS = ("tags", ("GET",))
@@ -41,11 +43,12 @@ class Page(Enum):
 
     @property
     def public(self) -> bool:
-        """Served without a token: liveness, readiness, and where to get a token."""
+        """Served without a token: liveness, readiness, where to get a token, and who
+        we are to the providers of our upstreams."""
         return self in _PUBLIC
 
 
-_PUBLIC = frozenset({Page.HEALTH, Page.READY, Page.METADATA})
+_PUBLIC = frozenset({Page.HEALTH, Page.READY, Page.METADATA, Page.CLIENT})
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -70,6 +73,7 @@ _FIXED = {
     "/sse/list_tools": Page.TOOLS,
     "/sse/tools/rescan": Page.RESCAN,
     WELL_KNOWN: Page.METADATA,
+    CLIENT_METADATA_PATH: Page.CLIENT,
 }
 
 _OF_SERVER: dict[tuple[str, ...], Page] = {

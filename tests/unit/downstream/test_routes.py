@@ -26,6 +26,7 @@ ONE = View(tags=frozenset({"a"}), match="all")
         ("/metrics", Page.METRICS, EVERYTHING),
         ("/.well-known/oauth-protected-resource", Page.METADATA, EVERYTHING),
         ("/.well-known/oauth-protected-resource/mcp", Page.METADATA, EVERYTHING),
+        ("/oauth/client-metadata.json", Page.CLIENT, EVERYTHING),
         ("/.well-known/oauth-protected-resource/sse/tag/a", Page.METADATA, EVERYTHING),
         ("/sse/servers", Page.SERVERS, EVERYTHING),
         ("/sse/tags", Page.TAGS, EVERYTHING),
@@ -92,6 +93,7 @@ def test_only_health_and_the_way_to_a_token_are_public() -> None:
         Page.HEALTH,
         Page.READY,
         Page.METADATA,
+        Page.CLIENT,
     }
 
 
