@@ -29,7 +29,7 @@ FIRST = f"{GROUND} config contract http"
 INNER = f"{FIRST} identity wire upstream router downstream"
 LIBRARIES = (
     "trio httpx httpcore h2 trio_websocket hypercorn h11 structlog joserfc "
-    "cryptography mcp_types rich click prometheus_client rapidfuzz"
+    "cryptography keyring mcp_types rich click prometheus_client rapidfuzz"
 )
 
 ROOMS = {
@@ -50,7 +50,7 @@ ROOMS = {
         FIRST.replace("oauth ", ""), "trio httpx httpcore trio_websocket wsproto h11"
     ),
     # layer 3
-    "upstream": room(f"{FIRST} wire", "trio mcp_types"),
+    "upstream": room(f"{FIRST} wire", "trio mcp_types cryptography keyring"),
     "router": room(FIRST, "trio mcp_types"),
     # layer 4
     "downstream": room(f"{FIRST} identity router", "trio hypercorn h11 mcp_types"),
