@@ -167,6 +167,7 @@ class _Walk:
         self._settings = settings
         self._server = server
         self._own = _spellings(settings.issuer) if settings.issuer else frozenset[str]()
+        self._pinned = settings.pin_issuer and bool(settings.issuer)
         self._inquiry = Inquiry()
         self._refused: OAuthError | None = None
         self._unavailable: ProviderUnavailable | None = None
@@ -194,8 +195,8 @@ class _Walk:
     def _challenged(self, url: str) -> Steps[ResourceMetadata | None]:
         """The address comes from the network: refusing it is no reason to stop."""
         try:
-            checked = check_endpoint(url, what="resource_metadata of the challenge")
-            return (yield from self._resource_at(checked))
+            url = check_endpoint(url, what="resource_metadata of the challenge")
+            return (yield from self._resource_at(url))
         except AddressRefused as refused:
             why = refused.public.partition(" is refused: ")[2]
             self._inquiry.judge(url, f"refused: {why}")
@@ -231,7 +232,7 @@ class _Walk:
     def _chosen(self, advertised: tuple[str, ...]) -> tuple[str, ...]:
         """Those to ask, the configured one first. Raises `IssuerRefused` (R74)."""
         wanted = tuple(issuer for issuer in advertised if issuer in self._own)
-        if self._settings.issuer and self._settings.pin_issuer:
+        if self._pinned:
             if not wanted:
                 raise self._not_pinned(advertised)
             return wanted
@@ -286,9 +287,10 @@ class _Walk:
         except NotMetadata as absent:
             self._inquiry.judge(url, f"200, {absent}")
             return None
-        pinned = self._settings.pin_issuer and bool(self._own)
-        if pinned and issuer not in self._own:
-            raise self._not_pinned((issuer,))
+        if self._pinned and issuer not in self._own:  # the configured one may do
+            self._inquiry.judge(url, f"refused: its issuer is {shown_address(issuer)}")
+            self._refused = self._refused or self._not_pinned((issuer,))
+            return None
         if issuer in _spellings(base):
             return self._read(url, document, issuers=_spellings(base))
         self._inquiry.judge(url, f"200, names the issuer {shown_address(issuer)}")
