@@ -119,7 +119,7 @@ class PlainClient:
         self.redirect = query
         return query.get("code") or query.get("error", "")
 
-    async def exchange(self, code: str, **changes: str | None) -> Reply:
+    async def exchange(self, code: str, /, **changes: str | None) -> Reply:
         form: Changes = {
             "grant_type": "authorization_code",
             "code": code,
@@ -145,6 +145,11 @@ class PlainClient:
             await self.register()
         reply = await self.exchange(await self.authorize())
         assert reply.status == 200, reply
+
+    async def log_in_again(self) -> None:
+        """As a new client."""
+        self.client_id = ""
+        await self.log_in()
 
     async def call(self, url: str, method: str = "ping", **params: object) -> Reply:
         """A message to a protected server, with the token."""

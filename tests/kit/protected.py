@@ -114,7 +114,8 @@ class ProtectedServer:
     async def _guarded(self, exchange: Exchange) -> None:
         value = self.guard.presented(exchange.asked)
         token = self.guard.good(value) if value else None
-        self.traffic.requests_of[value] += bool(value)
+        if value:
+            self.traffic.requests_of[value] += 1
         if token is None:
             await self._unauthorized(exchange, value)
             return

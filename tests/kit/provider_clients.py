@@ -2,13 +2,14 @@
 
 import base64
 import binascii
+import warnings
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 import msgspec
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 
 from bridge.oauth.settings import AuthMethod
 from kit.provider_http import Answer, json_answer
@@ -225,9 +226,12 @@ class ClientDesk:
 
     def _check_assertion(self, assertion: str, client: KnownClient) -> None:
         try:
-            token = jwt.decode(
-                assertion, client.public_key, algorithms=ASSERTION_ALGORITHMS
-            )
+            with warnings.catch_warnings():
+                # EdDSA has a new name (RFC 9864) that few providers know
+                warnings.simplefilter("ignore", SecurityWarning)
+                token = jwt.decode(
+                    assertion, client.public_key, algorithms=ASSERTION_ALGORITHMS
+                )
         except (JoseError, ValueError):
             raise self._core.refuse(
                 "assertion.signature", error="invalid_client"

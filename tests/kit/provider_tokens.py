@@ -140,7 +140,7 @@ class TokenDesk:
             "jti": self._core.secret("jti"),
             "scope": " ".join(token.scope),
         }
-        return mint(self.key, claims, header={"typ": "at+jwt"})
+        return mint(self.key, claims, header={"typ": "at+jwt", "alg": "Ed25519"})
 
     def _issue_refresh(self, family: Family) -> str:
         lifetime = self._core.rules.refresh_lifetime
