@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 import trio
 
@@ -37,6 +36,7 @@ _OPENERS: Mapping[str, Sequence[str]] = {
     "win32": ("rundll32", "url.dll,FileProtocolHandler"),
 }
 _OPENER = ("xdg-open",)
+_NOT_STARTED = 127  # as a shell says it
 
 
 class SystemBrowser:
@@ -63,18 +63,16 @@ class SystemBrowser:
         return False
 
     async def _run(self, command: Sequence[str]) -> bool:
-        try:
-            # A slow disk would hold up the loop until the program is loaded.
-            child = await trio.to_thread.run_sync(
-                partial(_start, command, child_environment(self._environment))
-            )
-        except OSError:
-            return False
+        environment = child_environment(self._environment)
         with trio.move_on_after(PATIENCE):
             # Given up, the thread goes on waiting, and takes the status in the end:
-            # no zombie is left, and no stop of ours waits for it or ends it.
+            # no zombie is left, and no stop of ours waits for the child or ends it.
             status = await trio.to_thread.run_sync(
-                child.wait, abandon_on_cancel=True, limiter=self._waiting
+                _run_to_its_end,
+                command,
+                environment,
+                abandon_on_cancel=True,
+                limiter=self._waiting,
             )
             return status == 0
         return True
@@ -123,14 +121,17 @@ def _is_shown(url: str) -> bool:
     return isinstance(address, Address) and address.private
 
 
-def _start(
-    command: Sequence[str], environment: Mapping[str, str]
-) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603 - a list, and the address was checked
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=dict(environment),
-        start_new_session=True,
-    )
+def _run_to_its_end(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The exit status."""
+    try:
+        child = subprocess.Popen(  # noqa: S603 - a list, and the address was checked
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except OSError:
+        return _NOT_STARTED
+    return child.wait()
