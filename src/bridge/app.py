@@ -5,8 +5,10 @@ in reverse: the server drains first, then the upstreams together, then router an
 A test builds the same bridge with other ports.
 """
 
+from functools import partial
 from itertools import count
 from math import inf
+from pathlib import Path
 from urllib.parse import urljoin
 
 import trio
@@ -17,14 +19,17 @@ from bridge.actor.mailbox import Mailbox
 from bridge.actor.restart import PastBudget, RestartPolicy, RestartType
 from bridge.actor.supervisor import Escalated, Supervisor
 from bridge.config.model import Config, UpstreamConfig
+from bridge.config.where import bridge_home
 from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import UpstreamMessage
 from bridge.control import LiveControl, child_id
+from bridge.downstream.callback import CallbackDesk
 from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
 from bridge.downstream.front import Front
 from bridge.downstream.health import Health, Management
 from bridge.downstream.oauth_pages import OAuthPages
 from bridge.http import HttpClients
+from bridge.oauth.address import http_url
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.observe.metrics import Metrics
@@ -36,8 +41,14 @@ from bridge.router.policy import EVERYTHING
 from bridge.router.rules import rules_of
 from bridge.router.session import Sessions
 from bridge.upstream.actor import UpstreamActor
+from bridge.upstream.credentials import Credentials
+from bridge.upstream.file_store import open_store
+from bridge.upstream.login import Reception
+from bridge.upstream.open_account import open_account
+from bridge.upstream.token_store import TokenStore
 from bridge.upstream.vitals import Fetch, Fetched
 from bridge.wire.credentials import with_static
+from bridge.wire.link import HeaderSource, NoBearer
 from bridge.wire.open import transport_for
 
 SERVER_NAME = "mcp-trio-bridge"
@@ -54,8 +65,8 @@ _HELPFUL = RestartPolicy(type=RestartType.TRANSIENT)
 class Bridge:
     """One bridge, from its first listener to its last child.
 
-    ``listen_control`` opens the socket the command line asks, given our port; without
-    it there is none.
+    ``home`` is the folder of the logins to upstreams. ``listen_control`` opens the
+    socket the command line asks, given our port; without it there is none.
     """
 
     def __init__(
@@ -64,9 +75,11 @@ class Bridge:
         config: Config,
         ports: Ports,
         log: Log,
+        home: Path | None = None,
         listen_control: ListenControl | None = None,
     ) -> None:
         self._config = config
+        self._home = home or bridge_home(None, ports.environment)
         self._listen_control = listen_control
         self._ports = ports
         self._log = log
@@ -84,6 +97,8 @@ class Bridge:
             rng=ports.entropy.random,
             stop_within=config.bridge.drain_timeout,
         )
+        self._desk = self._make_desk()
+        self._store = self._make_store()
         self._sessions = self._make_sessions()
         self._dispatcher = self._make_dispatcher()
         self.control = LiveControl(
@@ -92,6 +107,7 @@ class Bridge:
             supervisor=self._supervisor,
             metrics=self.metrics,
             upstreams=config.upstreams,
+            desk=self._desk,
         )
         self._front = Front(
             config=config.bridge,
@@ -168,6 +184,32 @@ class Bridge:
         took = trio.current_time() - self._stop_began
         self._log.emit(events.BRIDGE_STOPPED, seconds=round(took, 3))
 
+    @property
+    def _with_login(self) -> tuple[UpstreamConfig, ...]:
+        return tuple(
+            each
+            for each in self._config.upstreams
+            if each.enabled and each.url and each.oauth.enabled
+        )
+
+    def _make_desk(self) -> CallbackDesk:
+        return CallbackDesk(
+            network=self._ports.network,
+            clock=self._ports.clock,
+            log=self._log,
+            port=self._config.bridge.oauth_port,
+            hosts={each.oauth.redirect_host for each in self._with_login},
+        )
+
+    def _make_store(self) -> TokenStore:
+        return open_store(
+            self._config.bridge,
+            self._ports,
+            home=self._home,
+            log=self._log,
+            servers=[(each.name, http_url(each.url)) for each in self._with_login],
+        )
+
     def _make_sessions(self) -> Sessions:
         limits = self._config.bridge.limits
         sessions = Sessions(
@@ -205,6 +247,10 @@ class Bridge:
         self._supervisor.add(
             ChildSpec(id="router", start=self._run_router, restart=_VITAL)
         )
+        if self._with_login:
+            self._supervisor.add(
+                ChildSpec(id="callback", start=self._run_desk, restart=_VITAL)
+            )
         self._supervisor.reserve("upstreams")
         for upstream in self._config.upstreams:
             if upstream.enabled:
@@ -233,6 +279,11 @@ class Bridge:
         )
         context.started()
         await router.run(context.stopping)
+
+    async def _run_desk(self, context: ChildContext) -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._desk.run, context.stopping)
+            context.started()
 
     def _add_control(self) -> None:
         if self._listen_control is None:
@@ -266,17 +317,18 @@ class Bridge:
 
     def _upstream_child(self, config: UpstreamConfig) -> ChildSpec:
         limits = self._config.bridge.limits
-        transport = transport_for(
-            config,
-            ports=self._ports,
-            http=self._http,
-            headers=dict,
-            log=self._log,
-            limits=limits,
-        )
         epochs = count(1)  # grow over all incarnations of the actor
 
         async def start(context: ChildContext) -> None:
+            tokens = self._tokens_of(config)
+            transport = transport_for(
+                config,
+                ports=self._ports,
+                http=self._http,
+                bearer=tokens or NoBearer(),
+                log=self._log,
+                limits=limits,
+            )
             actor = UpstreamActor(
                 config=config,
                 failover=self._config.bridge.failover,
@@ -289,7 +341,12 @@ class Bridge:
                 log=self._log,
                 version=__version__,
                 waiting_bound=limits.mailbox,
-                fetch=http_probe(config, http=self._http),
+                fetch=http_probe(
+                    config,
+                    http=self._http,
+                    headers=dict if tokens is None else tokens.headers,
+                ),
+                tokens=tokens,
             )
             self.control.announce(actor.address)
             context.started()
@@ -303,18 +360,42 @@ class Bridge:
             group="upstreams",
         )
 
+    def _tokens_of(self, config: UpstreamConfig) -> Credentials | None:
+        """Who owns the login to an upstream; None: it has none."""
+        if config not in self._with_login:
+            return None
+        account = open_account(
+            config,
+            self._config.bridge,
+            ports=self._ports,
+            http=self._http,
+            store=self._store,
+            reception=Reception(desk=self._desk, browser=self._ports.browser),
+            log=self._log,
+        )
+        return Credentials(
+            account,
+            clock=self._ports.clock,
+            rng=self._ports.entropy.random,
+            log=self._log,
+            publish=self.control.publish_oauth,
+            count=partial(self.metrics.login_step, config.name),
+        )
 
-def http_probe(config: UpstreamConfig, *, http: HttpClients) -> Fetch | None:
+
+def http_probe(
+    config: UpstreamConfig, *, http: HttpClients, headers: HeaderSource
+) -> Fetch | None:
     """The HTTP health probe of an upstream that has HTTP (R135), else None."""
     if not config.url or config.transport == "websocket":
         return None
     fetcher = http.fetcher(verify=config.verify_ssl)
-    headers = with_static(config, dict)
+    every = with_static(config, headers)
 
     async def fetch(method: str, path: str) -> Fetched:
         # The path is joined as a path: credentials never follow it elsewhere.
         url = urljoin(config.url, "/" + path.lstrip("/"))
-        found = await fetcher.fetch(url, method=method, headers=headers())
+        found = await fetcher.fetch(url, method=method, headers=every())
         return Fetched(status=found.status, body=found.body)
 
     return fetch

@@ -149,14 +149,27 @@ class RequestRefused(LinkError):
 
 
 class Unauthorized(LinkError):
-    """401 from the upstream. ``challenge`` is its WWW-Authenticate header."""
+    """401 from the upstream. ``challenge`` is its WWW-Authenticate header.
+
+    ``generation``: of the token that was refused, 0 when none was sent. ``passing``:
+    why no better one can be had for the moment; empty: somebody has to act.
+    """
 
     code = "link.unauthorized"
     retryable = False
 
-    def __init__(self, public: str, *, challenge: str = "") -> None:
+    def __init__(
+        self,
+        public: str,
+        *,
+        challenge: str = "",
+        generation: int = 0,
+        passing: str = "",
+    ) -> None:
         super().__init__(public)
         self.challenge = challenge
+        self.generation = generation
+        self.passing = passing
 
 
 class Forbidden(LinkError):
@@ -294,8 +307,8 @@ class StorageError(BridgeError):
 class OAuthError(BridgeError):
     """A step towards a token failed. The four texts are for people and hold no secret.
 
-    ``asked``: what was requested (method and address, no query), ``answered``: what came
-    back (status, error code, redacted), ``rule``: what that breaks (with its RFC),
+    ``asked``: what was requested (method and address, no query), ``answered``: what
+    came back (status, error code, redacted), ``rule``: what it breaks (with its RFC),
     ``advice``: what to change. Any may be empty.
     """
 
@@ -387,6 +400,12 @@ class LoginFailed(OAuthError):
     """The login ended without a token: denied, forged, timed out, refused exchange."""
 
     code = "oauth.login_failed"
+
+
+class LoginTimedOut(LoginFailed):
+    """Nobody came back from the provider in time (R94)."""
+
+    code = "oauth.login_timed_out"
 
 
 class CallbackUnavailable(OAuthError):

@@ -35,6 +35,7 @@ from bridge.observe.logging import Log
 from bridge.observe.status import UpstreamStatus
 from bridge.protocol.frame import Frame, raw, value
 from bridge.upstream.actor import UpstreamActor
+from bridge.upstream.token_owner import Tell, TokenOwner
 from bridge.upstream.vitals import Fetch
 from bridge.wire.link import (
     Link,
@@ -303,6 +304,32 @@ def person(name: str) -> Principal:
     return Principal(issuer="https://idp", subject=name)
 
 
+class FakeTokens:
+    """A `TokenOwner` that is told what to say; ``asked`` keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.tell: Tell = lambda _verdict: None
+
+    async def run(
+        self,
+        tell: Tell,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        self.tell = tell
+        task_status.started()
+
+    def needed(self, challenge: str, generation: int) -> None:
+        self.asked.append((challenge, generation))
+
+    def log_in(self, *, force: bool) -> None:
+        self.asked.append(("force" if force else "log in", 0))
+
+    def log_out(self) -> None:
+        self.asked.append(("log out", 0))
+
+
 class Bench:
     """An upstream actor with everything around it."""
 
@@ -314,7 +341,7 @@ class Bench:
         failover: FailoverConfig | None = None,
         bound: int = 256,
         fetch: Fetch | None = None,
-        renew: Callable[[str], bool] | None = None,
+        tokens: TokenOwner | None = None,
         seed: int = 1,
     ) -> None:
         self.server = server or ScriptedServer()
@@ -339,7 +366,7 @@ class Bench:
             version="1.0",
             waiting_bound=bound,
             fetch=fetch,
-            renew=renew,
+            tokens=tokens,
         )
 
     @property

@@ -89,7 +89,11 @@ async def _serve(
     config: Config, *, ports: Ports, outlet: Outlet, log: Log, home: Path
 ) -> int:
     bridge = Bridge(
-        config=config, ports=ports, log=log, listen_control=control_in(home)
+        config=config,
+        ports=ports,
+        log=log,
+        home=home,
+        listen_control=control_in(home),
     )
     bridge.metrics.watch_dropped_lines(lambda: outlet.dropped)
     return await run_until_stopped(bridge, config.bridge)

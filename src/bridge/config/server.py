@@ -187,7 +187,7 @@ class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
     ] = None
     private_key: Annotated[
         str,
-        about("PEM of the key of `private_key_jwt`, or a path to it.", NEEDED),
+        about("Key of `private_key_jwt`, as PEM text: best through `${VAR}`.", NEEDED),
     ] = ""
     key_id: Annotated[str, about("`kid` of that key at the provider.")] = ""
     signing_algorithm: Annotated[

@@ -21,7 +21,7 @@ from bridge.ports import Ports
 from bridge.protocol import methods
 from bridge.protocol.frame import Frame, notification, request, value
 from bridge.protocol.handshake import Introduction, agreed, initialize_params
-from bridge.wire.link import Link, Outgoing, Received
+from bridge.wire.link import Link, NoBearer, Outgoing, Received
 from bridge.wire.open import transport_for
 
 #: For each step; all of it happens on this machine.
@@ -116,7 +116,7 @@ class Visitor:
             config,
             ports=self._ports,
             http=self._http,
-            headers=dict,
+            bearer=NoBearer(),
             log=self._log,
             limits=LimitsConfig(),
         ).open()

@@ -175,6 +175,9 @@ OAUTH_LOGIN_STARTED = Event(
 OAUTH_LOGIN_REQUIRED = Event(  # login_url is the one address shown whole (R80)
     "oauth.login_required", "warning", ("upstream", "login_url", "reason")
 )
+OAUTH_REQUESTED = Event(  # registration, token, revocation, device authorization
+    "oauth.requested", "debug", ("step", "url", "status")
+)
 OAUTH_LOGIN_FAILED = Event(
     "oauth.login_failed",
     "error",

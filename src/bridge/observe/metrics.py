@@ -57,6 +57,12 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self._logins = Counter(
+            "bridge_oauth_steps",
+            "Refreshes of tokens and logins, by how they ended",
+            ["upstream", "step", "outcome"],
+            registry=registry,
+        )
         self._sessions = Gauge(
             "bridge_sessions", "Open downstream sessions", registry=registry
         )
@@ -79,6 +85,10 @@ class Metrics:
     def refused(self, code: str) -> None:
         """Count one refusal; ``code`` is that of the error's class."""
         self._refusals.labels(code).inc()
+
+    def login_step(self, upstream: str, step: str, outcome: str) -> None:
+        """Count a "refresh" or a "login"; ``outcome`` is "ok" or an error's code."""
+        self._logins.labels(upstream, step, outcome).inc()
 
     def watch_sessions(self, count: Callable[[], int]) -> None:
         """Ask ``count`` for the open sessions whenever the text is written."""

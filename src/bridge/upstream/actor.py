@@ -23,6 +23,7 @@ from bridge.contract.upstream import (
     Call,
     Cancel,
     Drain,
+    Forget,
     LogLevel,
     Notify,
     Poke,
@@ -56,6 +57,7 @@ from bridge.upstream.lifecycle import Lifecycle, event_of
 from bridge.upstream.lists import Lists
 from bridge.upstream.retry import policy_of
 from bridge.upstream.state import Phase, State
+from bridge.upstream.token_owner import TokenOwner, Verdict
 from bridge.upstream.traffic import Traffic
 from bridge.upstream.vitals import Fetch, Vitals
 from bridge.upstream.wishes import Wishes
@@ -75,8 +77,7 @@ STATUS_GAP = 1.0  # counters are published at most so often
 class UpstreamActor:
     """One upstream, from its first connection to its drain.
 
-    ``renew(challenge)`` asks whoever holds credentials for new ones: False means that
-    there is nobody to ask; otherwise `heed_credentials` is told what came of it.
+    ``tokens`` owns the upstream's login, if it has one, and runs inside this actor.
     ``publish`` gets a new `UpstreamStatus` whenever something has changed. ``fetch``
     serves the HTTP probes of transports that have HTTP.
     """
@@ -96,9 +97,10 @@ class UpstreamActor:
         version: str = "",
         waiting_bound: int = 256,
         fetch: Fetch | None = None,
-        renew: Callable[[str], bool] | None = None,
+        tokens: TokenOwner | None = None,
     ) -> None:
         self._config = config
+        self._tokens = tokens
         self._name = config.name
         self._mailbox = mailbox
         self._epochs = epochs
@@ -122,7 +124,7 @@ class UpstreamActor:
             rng=rng,
             log=self._log,
             patience=self._patience,
-            renew=renew,
+            renew=None if tokens is None else tokens.needed,
         )
         self._keeper = LinkKeeper(
             transport,
@@ -182,7 +184,7 @@ class UpstreamActor:
             fetch=fetch,
             spawn=self._spawn,
             lost=lambda why: self._lifecycle.feed(state.LinkFailed(why)),
-            rejected=lambda by: self._lifecycle.feed(state.Unauthorized(by)),
+            rejected=lambda error: self._lifecycle.feed(event_of(error)),
         )
 
     @property
@@ -194,13 +196,6 @@ class UpstreamActor:
         """No call, question, own request or held notification is left."""
         errands = 0 if self._connection is None else self._connection.errands
         return self._calls.idle and self._inbound.idle and not errands
-
-    def heed_credentials(
-        self, event: state.BearerReady | state.RenewFailed | state.LoginNeeded
-    ) -> None:
-        """What came of ``renew``; called from a task of this actor's own event loop."""
-        self._lifecycle.feed(event)
-        self._after()
 
     async def run(self, stopping: trio.Event) -> None:
         """Serve until drained, or until ``stopping`` is set.
@@ -214,12 +209,23 @@ class UpstreamActor:
                 nursery.start_soon(self._keeper.run)
                 nursery.start_soon(self._keep_time)
                 nursery.start_soon(self._heed, stopping)
-                self._lifecycle.feed(state.Start())
+                nursery.start_soon(self._begin, nursery)
                 await self._left.wait()
                 await self._keeper.closed()
                 nursery.cancel_scope.cancel()
         finally:
             self._end()
+
+    async def _begin(self, nursery: trio.Nursery) -> None:
+        """Connect, once the tokens of before are read."""
+        if self._tokens is not None:
+            await nursery.start(self._tokens.run, self._heed_tokens)
+        self._lifecycle.feed(state.Start())
+        self._after()
+
+    def _heed_tokens(self, verdict: Verdict) -> None:
+        self._lifecycle.feed(verdict)
+        self._after()
 
     async def _hear_mailbox(self) -> None:
         while True:
@@ -243,7 +249,7 @@ class UpstreamActor:
 
     # --- the mailbox ---
 
-    def _receive(self, message: UpstreamMessage) -> None:  # noqa: C901 - one line per message
+    def _receive(self, message: UpstreamMessage) -> None:  # noqa: C901, PLR0912 - one line per message
         match message:
             case Call():
                 self._traffic.submit(message)
@@ -265,7 +271,10 @@ class UpstreamActor:
             case Rescan():
                 self._lists.changed()
             case Reauthorize():
-                self._lifecycle.feed(state.Poke(message.reason))
+                self._reauthorize(message)
+            case Forget():
+                if self._tokens is not None:
+                    self._tokens.log_out()
             case Drain():
                 self._drain(message.deadline)
             case _:
@@ -274,6 +283,12 @@ class UpstreamActor:
     def _pass_on(self, frame: Frame) -> None:
         if self._connection is not None and self._lifecycle.phase is Phase.READY:
             self._connection.pass_on(frame)
+
+    def _reauthorize(self, message: Reauthorize) -> None:
+        if self._tokens is None:
+            self._lifecycle.feed(state.Poke(message.reason))
+        else:
+            self._tokens.log_in(force=message.force)
 
     def _announce(self) -> None:
         if self._lifecycle.phase is Phase.READY:

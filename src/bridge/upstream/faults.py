@@ -68,6 +68,8 @@ def outcome_of(  # noqa: PLR0911 - one return per kind of failure
 ) -> BridgeError:
     """What the failure of one request means to its caller; the link itself is well."""
     match error:
+        case Unauthorized() if error.passing:
+            return unavailable(name, error.passing, state="connected")
         case Unauthorized():
             return login_needed(name)
         case RequestRefused():

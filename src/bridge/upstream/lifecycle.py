@@ -24,6 +24,8 @@ from bridge.upstream.retry import Pause
 from bridge.upstream.state import Action, Event, Phase, State
 
 STABLE_AFTER = 30.0
+#: ``renew(challenge, generation)`` of the token that was refused, 0: none was sent.
+Renew = Callable[[str, int], None]
 
 _TIMED = (
     Phase.CONNECTING,
@@ -61,7 +63,7 @@ class Lifecycle:
         rng: random.Random,
         log: Log,
         patience: float,
-        renew: Callable[[str], bool] | None = None,
+        renew: Renew | None = None,
     ) -> None:
         self.state = begin
         self.epoch = 0
@@ -155,8 +157,8 @@ class Lifecycle:
                 self._hands.close_link()
             case state.FailInFlight():
                 self._hands.fail_in_flight()
-            case state.RenewCredentials(challenge):
-                self._renew_credentials(challenge)
+            case state.RenewCredentials(challenge, generation):
+                self._renew_credentials(challenge, generation)
             case state.Wait(pause):
                 self._wait(pause)
             case state.PublishUp():
@@ -180,16 +182,18 @@ class Lifecycle:
         self.retry_at = trio.current_time() + delay
         self._alarms.set(Alarm.PAUSE, self.retry_at)
 
-    def _renew_credentials(self, challenge: str) -> None:
-        if self._renew is None or not self._renew(challenge):
+    def _renew_credentials(self, challenge: str, generation: int) -> None:
+        if self._renew is None:
             self.feed(state.LoginNeeded(faults.LOGIN_REASON))
+        else:
+            self._renew(challenge, generation)
 
 
 def event_of(error: BridgeError) -> Event:
     """What a failure of the connection means to the machine."""
     match error:
         case Unauthorized():
-            return state.Unauthorized(error.challenge)
+            return state.Unauthorized(error.challenge, error.generation)
         case RevisionUnsupported():
             return state.NoCommonRevision(error.public)
         case SessionLost():

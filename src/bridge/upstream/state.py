@@ -15,7 +15,8 @@ READY                                   Catalogued              READY
 READY                                   Stable                  READY
 CONNECTING, HANDSHAKING, DISCOVERING,   Unauthorized            AUTHORIZING
 READY
-AUTHORIZING, AWAITING_LOGIN             BearerReady             CONNECTING
+AUTHORIZING, AWAITING_LOGIN,            BearerReady             CONNECTING
+BACKING_OFF
 AUTHORIZING                             RenewFailed             BACKING_OFF *
 AUTHORIZING, READY                      LoginNeeded             AWAITING_LOGIN
 CONNECTING, HANDSHAKING, DISCOVERING,   LinkFailed              BACKING_OFF *
@@ -117,9 +118,13 @@ class NoCommonRevision(msgspec.Struct, frozen=True):
 
 
 class Unauthorized(msgspec.Struct, frozen=True):
-    """401: the credentials, if there are any, are not good."""
+    """401: the credentials, if there are any, are not good.
+
+    ``generation``: of the token that was sent, 0: none.
+    """
 
     challenge: str = ""
+    generation: int = 0
 
 
 class BearerReady(msgspec.Struct, frozen=True):
@@ -133,9 +138,11 @@ class RenewFailed(msgspec.Struct, frozen=True):
 
 
 class LoginNeeded(msgspec.Struct, frozen=True):
-    """Only the operator can help."""
+    """Only the operator can help. ``told``: somebody says when it has happened, so
+    nothing is tried until then."""
 
     reason: str
+    told: bool = False
 
 
 class LinkFailed(msgspec.Struct, frozen=True):
@@ -216,6 +223,7 @@ class RenewCredentials(msgspec.Struct, frozen=True):
     """Ask whoever holds the credentials; answered by an event."""
 
     challenge: str
+    generation: int = 0
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -338,20 +346,23 @@ def _incompatible(state: State, event: Event) -> Step:
 
 
 def _unauthorized(state: State, event: Event) -> Step:
-    challenge = event.challenge if isinstance(event, Unauthorized) else ""
+    challenge, generation = "", 0
+    if isinstance(event, Unauthorized):
+        challenge, generation = event.challenge, event.generation
     after = _to(state, Phase.AUTHORIZING, "the server asks for credentials")
     ready = (PublishDown(),) if state.phase is Phase.READY else ()
     return after, (
         CloseLink(),
         FailInFlight(),
         *ready,
-        RenewCredentials(challenge),
+        RenewCredentials(challenge, generation),
     )
 
 
 def _login_needed(state: State, event: Event) -> Step:
     after = _to(state, Phase.AWAITING_LOGIN, _reason(event, ""))
-    pause = slow_pause(state.policy)
+    told = isinstance(event, LoginNeeded) and event.told
+    pause = None if told else slow_pause(state.policy)
     return after, (CloseLink(), Wait(pause), FailInFlight(), PublishDown())
 
 
@@ -384,6 +395,7 @@ TABLE: dict[tuple[Phase, type[Event]], _Rule] = {
     (Phase.AUTHORIZING, LoginNeeded): _login_needed,
     (Phase.READY, LoginNeeded): _login_needed,
     (Phase.AWAITING_LOGIN, BearerReady): _reconnect,
+    (Phase.BACKING_OFF, BearerReady): _reconnect,
     (Phase.READY, SessionEnded): _session_ended,
     (Phase.READY, Poke): _poked_while_ready,
     (Phase.DRAINING, CallsDone): _stop,

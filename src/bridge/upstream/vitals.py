@@ -27,8 +27,8 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 Fetch = Callable[[str, str], Awaitable[Fetched]]
 #: Runs an async function in the actor's own nursery.
 Spawn = Callable[[Callable[[], Awaitable[None]]], None]
-#: ``lost(reason)`` or ``rejected(challenge)``.
-Verdict = Callable[[str], None]
+Lost = Callable[[str], None]
+Rejected = Callable[[Unauthorized], None]
 
 
 class Vitals:
@@ -43,8 +43,8 @@ class Vitals:
         log: Log,
         fetch: Fetch | None,
         spawn: Spawn,
-        lost: Verdict,
-        rejected: Verdict,
+        lost: Lost,
+        rejected: Rejected,
     ) -> None:
         self._plan = plan
         self._config = config
@@ -112,7 +112,7 @@ class Vitals:
             if isinstance(outcome, Told):
                 self._judge(ask.method, health.objection(outcome))
             elif isinstance(outcome, Unauthorized):
-                self._rejected(outcome.challenge)
+                self._rejected(outcome)
             else:
                 self._judge(ask.method, outcome.public)
 

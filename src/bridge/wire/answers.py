@@ -61,18 +61,26 @@ def _seconds_between(date: str, later: str) -> float | None:
     return difference.total_seconds()
 
 
+def challenge(headers: Mapping[str, str]) -> str:
+    """The WWW-Authenticate header, bounded."""
+    return headers.get("www-authenticate", "")[:_CHALLENGE_OCTETS]
+
+
 def refusal(
     status: int, headers: Mapping[str, str], *, name: str, in_session: bool = False
 ) -> LinkError | None:
     """The error a status stands for; None for the statuses of success."""
     if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, section 15.3
         return None
-    challenge = headers.get("www-authenticate", "")[:_CHALLENGE_OCTETS]
     match status:
         case 401:
-            return Unauthorized(f"'{name}' asks for authorization", challenge=challenge)
+            return Unauthorized(
+                f"'{name}' asks for authorization", challenge=challenge(headers)
+            )
         case 403:
-            return Forbidden(f"'{name}' forbids the request", challenge=challenge)
+            return Forbidden(
+                f"'{name}' forbids the request", challenge=challenge(headers)
+            )
         case 404 if in_session:
             return SessionLost(f"'{name}' no longer knows the session")
         case _:

@@ -20,6 +20,59 @@ from bridge.protocol.frame import Frame
 HeaderSource = Callable[[], Mapping[str, str]]
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """No better token for a request that got a 401.
+
+    ``passing``: why there is none for the moment; empty: somebody has to log in.
+    """
+
+    passing: str = ""
+
+
+class BearerSource(Protocol):
+    """Who holds the token of an upstream. All but `renew` is synchronous."""
+
+    @property
+    def generation(self) -> int:
+        """Counts the tokens; 0: requests carry none now."""
+        ...
+
+    def headers(self) -> Mapping[str, str]:
+        """What every request carries now."""
+        ...
+
+    def accepted(self, generation: int) -> None:
+        """The server took this token."""
+        ...
+
+    async def renew(self, generation: int, challenge: str) -> Refusal | None:
+        """401 to a request of this generation. None: repeat it, once, with the token
+        of now. Bounded."""
+        ...
+
+    def insufficient(self, generation: int, challenge: str) -> None:
+        """403 to a request of this generation: it may want more scopes."""
+        ...
+
+
+class NoBearer:
+    """For upstreams without a login: static headers, if any, are all there is."""
+
+    generation = 0
+
+    def headers(self) -> Mapping[str, str]:
+        return {}
+
+    def accepted(self, generation: int) -> None:
+        """Nothing to learn."""
+
+    async def renew(self, generation: int, challenge: str) -> Refusal | None:  # noqa: ARG002 - the seam
+        return Refusal()
+
+    def insufficient(self, generation: int, challenge: str) -> None:
+        """Nothing to ask for."""
+
+
 class Outgoing:
     """One frame on its way out.
 

@@ -97,15 +97,19 @@ class Listening:
         return False
 
     async def _listen(self) -> None:
-        headers = dict(self._headers())
-        if self._stream.last_event_id:
-            headers["Last-Event-ID"] = self._stream.last_event_id
-        async with self._client.exchange(
-            "GET", self._upstream.url, headers=headers
+        headers = self._described()
+        async with self._upstream.exchange(
+            self._client, "GET", self._upstream.url, headers=self._described
         ) as response:
             self._check(response, in_session="Mcp-Session-Id" in headers)
             self._unreachable = 0
             await self._stream.read(response, self._take)
+
+    def _described(self) -> Mapping[str, str]:
+        headers = dict(self._headers())
+        if self._stream.last_event_id:
+            headers["Last-Event-ID"] = self._stream.last_event_id
+        return headers
 
     def _check(self, response: Answer, *, in_session: bool) -> None:
         refusal = answers.refusal(

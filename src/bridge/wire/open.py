@@ -9,7 +9,7 @@ from bridge.ports import Ports
 from bridge.wire.credentials import with_static
 from bridge.wire.environment import child_environment
 from bridge.wire.http_upstream import HttpUpstream
-from bridge.wire.link import HeaderSource, Transport
+from bridge.wire.link import BearerSource, Transport
 from bridge.wire.probe import ProbeTransport
 from bridge.wire.sse import SseTransport
 from bridge.wire.stdio import Command, StdioTransport
@@ -22,15 +22,15 @@ def transport_for(
     *,
     ports: Ports,
     http: HttpClients,
-    headers: HeaderSource,
+    bearer: BearerSource,
     log: Log,
     limits: LimitsConfig,
 ) -> Transport:
     """The transport of ``config``; nothing is opened yet.
 
-    ``headers`` says what every HTTP request, and a WebSocket's handshake, carries
-    beside the configured headers (the bearer of the moment) and is asked each time; its
-    names win. Raises `ConfigError` for a transport that lacks its address.
+    ``bearer`` says what every HTTP request, and a WebSocket's handshake, carries beside
+    the configured headers and is asked each time; its names win.
+    Raises `ConfigError` for a transport that lacks its address.
     """
     log = log.bind(upstream=config.name)
     if config.transport == "stdio" or not config.url:
@@ -39,7 +39,8 @@ def transport_for(
         config.url,
         name=config.name,
         clients=http,
-        headers=with_static(config, headers),
+        headers=with_static(config, bearer.headers),
+        bearer=bearer,
         log=log,
         frame_bytes=limits.upstream_message_bytes,
         verify=config.verify_ssl,

@@ -131,12 +131,15 @@ class _SseLink:
             ) from None
 
     async def _exchange(self, body: Body) -> None:
-        headers = self._headers()
-        headers |= {"Content-Type": answers.JSON, "Content-Length": str(len(body))}
+        described = {"Content-Type": answers.JSON, "Content-Length": str(len(body))}
         async with (
             self._pool.client() as client,
-            client.exchange(
-                "POST", self._endpoint, headers=headers, content=body
+            self._upstream.exchange(
+                client,
+                "POST",
+                self._endpoint,
+                headers=lambda: self._headers() | described,
+                content=body,
             ) as response,
         ):
             self._check(response)
@@ -164,10 +167,12 @@ class _SseLink:
             self._ready.set()
 
     async def _read_stream(self) -> None:
-        headers = self._headers() | {"Accept": answers.EVENT_STREAM}
         stream = EventStream(limit=self._upstream.frame_bytes)
-        async with self._stream_client.exchange(
-            "GET", self._upstream.url, headers=headers
+        async with self._upstream.exchange(
+            self._stream_client,
+            "GET",
+            self._upstream.url,
+            headers=lambda: self._headers() | {"Accept": answers.EVENT_STREAM},
         ) as response:
             self._check(response)
             media = answers.media_type(response.headers)

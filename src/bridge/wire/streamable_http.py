@@ -127,17 +127,25 @@ class _StreamableHttpLink:
             headers["MCP-Protocol-Version"] = self._revision
         return headers
 
+    def _described(self, outgoing: Outgoing, length: int) -> dict[str, str]:
+        """The headers of a message with a body of ``length`` bytes."""
+        headers = self._headers(f"{answers.JSON}, {answers.EVENT_STREAM}")
+        headers |= {"Content-Type": answers.JSON, "Content-Length": str(length)}
+        headers |= self._message_headers(outgoing.frame)
+        return headers
+
     async def _post(self, outgoing: Outgoing) -> None:
         if outgoing.frame.method == "initialize":
             self._session = self._revision = ""
         body = Body(outgoing)
-        headers = self._headers(f"{answers.JSON}, {answers.EVENT_STREAM}")
-        headers |= {"Content-Type": answers.JSON, "Content-Length": str(len(body))}
-        headers |= self._message_headers(outgoing.frame)
         async with self._pool.client() as client:
             stream = EventStream(limit=self._upstream.frame_bytes)
-            async with client.exchange(
-                "POST", self._upstream.url, headers=headers, content=body
+            async with self._upstream.exchange(
+                client,
+                "POST",
+                self._upstream.url,
+                headers=lambda: self._described(outgoing, len(body)),
+                content=body,
             ) as response:
                 done = await self._answered(response, outgoing, stream=stream)
             if not done:
@@ -244,11 +252,13 @@ class _StreamableHttpLink:
     async def _resumed(
         self, client: HttpClient, stream: EventStream, *, take: Take
     ) -> bool:
-        headers = self._headers(answers.EVENT_STREAM)
-        headers["Last-Event-ID"] = stream.last_event_id
+        position = {"Last-Event-ID": stream.last_event_id}
         try:
-            async with client.exchange(
-                "GET", self._upstream.url, headers=headers
+            async with self._upstream.exchange(
+                client,
+                "GET",
+                self._upstream.url,
+                headers=lambda: self._headers(answers.EVENT_STREAM) | position,
             ) as response:
                 if response.status == HTTPStatus.OK:
                     return await stream.read(response, take)
@@ -272,7 +282,7 @@ class _StreamableHttpLink:
         try:
             async with (
                 self._pool.client() as client,
-                client.exchange(
+                client.exchange(  # a farewell is not worth a renewal
                     "DELETE", self._upstream.url, headers=self._headers(answers.JSON)
                 ) as response,
             ):

@@ -13,7 +13,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from bridge.errors import ConnectFailed, LinkError, LinkLost
+from bridge.errors import ConnectFailed, LinkError, LinkLost, Unauthorized
 from bridge.ports import Network
 from bridge.wire.background import background_tasks
 from bridge.wire.guarded_stream import GuardedStream
@@ -51,17 +51,28 @@ class WebSocketTransport:
         async with background_tasks() as nursery:
             link = _WebSocketLink(self._upstream)
             try:
-                with trio.move_on_after(_CONNECT_DEADLINE) as scope:
-                    await link.connect(address, self._network, nursery=nursery)
-                if scope.cancelled_caught:
-                    raise ConnectFailed(
-                        f"'{self._upstream.name}' did not answer the handshake"
-                        f" within {_CONNECT_DEADLINE:g} s"
-                    )
+                await self._connect(link, address, nursery=nursery)
                 link.start(nursery)
                 yield link
             finally:
                 await link.aclose()
+
+    async def _connect(
+        self, link: "_WebSocketLink", address: SocketAddress, *, nursery: trio.Nursery
+    ) -> None:
+        generation = self._upstream.bearer.generation
+        try:
+            with trio.move_on_after(_CONNECT_DEADLINE) as scope:
+                await link.connect(address, self._network, nursery=nursery)
+        except Unauthorized as error:
+            error.generation = generation
+            raise
+        if scope.cancelled_caught:
+            raise ConnectFailed(
+                f"'{self._upstream.name}' did not answer the handshake"
+                f" within {_CONNECT_DEADLINE:g} s"
+            )
+        self._upstream.bearer.accepted(generation)
 
 
 class _WebSocketLink:

@@ -22,6 +22,7 @@ from bridge.upstream.state import BearerReady, RenewFailed
 from bridge.upstream.state import LoginNeeded as NeedsLogin
 from kit.upstream import (
     Bench,
+    FakeTokens,
     FakeTransport,
     Refusal,
     ScriptedServer,
@@ -338,21 +339,16 @@ async def test_who_holds_credentials_is_asked_before_a_login_is(
     event: BearerReady | NeedsLogin | RenewFailed | None,
     phase: str,
 ) -> None:
-    asked: list[str] = []
-
-    def renew(challenge: str) -> bool:
-        asked.append(challenge)
-        return True
-
-    bench = Bench(config=quiet(retry_attempts=0), renew=renew)
+    tokens = FakeTokens()
+    bench = Bench(config=quiet(retry_attempts=0), tokens=tokens)
     bench.transport.faults.append(Unauthorized("HTTP 401", challenge="Bearer x"))
     async with running(bench):
         await bench.reach("authorizing")
         await settle()
-        assert asked == ["Bearer x"]
+        assert tokens.asked == [("Bearer x", 0)]
         assert bench.status.state == "connecting"
         if event is not None:
-            bench.actor.heed_credentials(event)
+            tokens.tell(event)
         await bench.reach(phase)
 
 

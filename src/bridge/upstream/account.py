@@ -1,0 +1,220 @@
+"""The account of the bridge at one upstream: log in, refresh, log out, remember.
+
+One procedure each, for whoever owns the tokens: the upstream's actor
+(`bridge.upstream.credentials`), or the command line where no bridge runs.
+"""
+
+from functools import partial
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from bridge.errors import (
+    GrantRefused,
+    LoginTimedOut,
+    OAuthError,
+    ProviderUnavailable,
+)
+from bridge.http import Fetcher
+from bridge.oauth import authorization, challenge, revocation, token
+from bridge.oauth.credential import Credential, TokenSet
+from bridge.oauth.http import Steps
+from bridge.oauth.provider import Client, Discovered
+from bridge.oauth.settings import OAuthSettings
+from bridge.observe import catalogue as events
+from bridge.observe.logging import Log
+from bridge.ports import Entropy, WallClock
+from bridge.upstream.dialogue import Dialogues
+from bridge.upstream.login import Invite, Persist, PersonLogin, Reception
+from bridge.upstream.preflight import Preflight
+from bridge.upstream.stored_login import StoredLogin
+from bridge.upstream.token_store import Shelf
+
+#: From the request to the file. Shielded: a rotated refresh token that is lost on the
+#: way is a login lost.
+_EXCHANGE_DEADLINE = 15.0
+_FORGOTTEN = frozenset({"invalid_client", "unauthorized_client"})
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account asks of the world."""
+
+    fetcher: Fetcher
+    reception: Reception
+    entropy: Entropy
+    clock: WallClock
+    shelf: Shelf
+
+
+class Account:
+    """Who the bridge is at one upstream."""
+
+    def __init__(self, settings: OAuthSettings, world: World, *, log: Log) -> None:
+        self.settings = settings
+        self._world = world
+        self._log = log.bind(upstream=settings.name)
+        self.stored = StoredLogin(world.shelf, settings, log=self._log)
+        self._dialogues = Dialogues(world.fetcher, log=self._log)
+        self.preflight = Preflight(
+            settings,
+            stored=self.stored,
+            dialogues=self._dialogues,
+            clock=world.clock,
+            log=self._log,
+        )
+
+    async def log_in(
+        self, header: str, *, invite: Invite, held: tuple[str, ...] = ()
+    ) -> Credential:
+        """New tokens, stored. ``header``: the server's WWW-Authenticate, if any;
+        ``held``: scopes to keep beside those it wants.
+
+        Raises OAuthError: also for a person who does not come back in time.
+        """
+        asked = challenge.bearer(header)
+        discovered, client = await self.preflight.run(asked)
+        scopes = authorization.scopes_for(self.settings, discovered, asked, held=held)
+        try:
+            return await self._obtained(
+                discovered, client, scopes=scopes, invite=invite
+            )
+        except LoginTimedOut:
+            # A provider that forgot us shows an error page and sends nobody back.
+            await self.stored.forget_client(client)
+            raise
+        except GrantRefused as error:
+            await self._heed(error, client)
+            raise
+
+    async def refresh(self, held: Credential) -> Credential | None:
+        """New tokens for ``held``, stored; those another process stored, if it was
+        first; None when the stored login was taken away by hand.
+
+        Raises OAuthError. One owner at a time across processes (threats D10).
+        """
+        async with self.stored.held():
+            had = self.stored.exists and not self.stored.unsaved
+            found = await self.stored.load()
+            if found is None and had:
+                return None
+            if found is not None and _is_newer(found, held):
+                return found
+            try:
+                return await self._persisted(held, self._refreshing(held))
+            except GrantRefused as error:
+                await self._heed(error, held.client)
+                raise
+
+    async def log_out(self, held: Credential | None) -> bool:
+        """Revoke where the provider can (RFC 7009), and erase. True: revoked."""
+        revoked = held is not None and await self._revoked(held)
+        async with self.stored.held():
+            await self.stored.erase("logged out")
+        scopes = [] if held is None else held.tokens.scope.split()
+        self._log.emit(events.OAUTH_LOGGED_OUT, scopes=scopes)
+        return revoked
+
+    async def _obtained(
+        self,
+        discovered: Discovered,
+        client: Client,
+        *,
+        scopes: tuple[str, ...],
+        invite: Invite,
+    ) -> Credential:
+        persist = self._persist_for(discovered, client)
+        if self.settings.grant == "client_credentials":
+            return await persist(self._as_client(discovered, client, scopes))
+        login = PersonLogin(
+            self.settings,
+            self._world.reception,
+            dialogues=self._dialogues,
+            entropy=self._world.entropy,
+            clock=self._world.clock,
+            log=self._log,
+            persist=persist,
+            invite=invite,
+        )
+        way = login.in_browser
+        if self.settings.grant == "device_code":
+            way = login.on_device
+        credential = await way(discovered, client, scopes=scopes)
+        self._log.emit(
+            events.OAUTH_LOGIN_COMPLETED, scopes=credential.tokens.scope.split()
+        )
+        return credential
+
+    def _persist_for(self, discovered: Discovered, client: Client) -> Persist:
+        base = Credential(
+            tokens=TokenSet(access_token="", created_at=0.0),
+            provider=discovered.provider,
+            client=client,
+            resource=discovered.resource,
+        )
+        return partial(self._persist, base)
+
+    async def _persist(self, base: Credential, steps: Steps[TokenSet]) -> Credential:
+        async with self.stored.held():
+            return await self._persisted(base, steps)
+
+    async def _persisted(self, base: Credential, steps: Steps[TokenSet]) -> Credential:
+        """Tokens that come are stored, whatever is cancelled meanwhile."""
+        with trio.move_on_after(_EXCHANGE_DEADLINE, shield=True):
+            tokens = await self._dialogues.perform(steps)
+            credential = replace(base, tokens=tokens)
+            await self.stored.keep(credential)
+            return credential
+        raise ProviderUnavailable(
+            f"{base.issuer} gave no tokens within {_EXCHANGE_DEADLINE:g} s"
+        )
+
+    def _as_client(
+        self, discovered: Discovered, client: Client, scopes: tuple[str, ...]
+    ) -> Steps[TokenSet]:
+        return token.client_credentials(
+            self.settings,
+            discovered,
+            client,
+            scopes=scopes,
+            now_of=self._world.clock.now,
+            new_token=self._world.entropy.token,
+        )
+
+    def _refreshing(self, held: Credential) -> Steps[TokenSet]:
+        if self.settings.grant == "client_credentials":
+            discovered = Discovered(provider=held.provider, resource=held.resource)
+            scopes = tuple(held.tokens.scope.split())
+            return self._as_client(discovered, held.client, scopes)
+        return token.refresh(
+            held,
+            self.settings,
+            now_of=self._world.clock.now,
+            new_token=self._world.entropy.token,
+        )
+
+    async def _revoked(self, held: Credential) -> bool:
+        if not held.provider.token_endpoint:
+            return False
+        steps = revocation.revoke(
+            held,
+            self.settings,
+            now_of=self._world.clock.now,
+            new_token=self._world.entropy.token,
+        )
+        try:
+            return await self._dialogues.perform(steps)
+        except OAuthError as error:
+            self._log.emit(events.OAUTH_REVOCATION_FAILED, error=error.public)
+            return False
+
+    async def _heed(self, error: GrantRefused, client: Client) -> None:
+        """A provider that no longer knows us is asked to know us anew."""
+        if error.error in _FORGOTTEN:
+            await self.stored.forget_client(client)
+
+
+def _is_newer(found: Credential, held: Credential) -> bool:
+    """Another process was first."""
+    other = found.tokens.access_token != held.tokens.access_token
+    return other and found.tokens.created_at >= held.tokens.created_at

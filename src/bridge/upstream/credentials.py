@@ -1,0 +1,421 @@
+"""The tokens of one upstream: one task owns them and keeps them fresh.
+
+Drives `bridge.oauth.lifecycle`. Everything but `run`, `renew` and the two tasks that
+talk to a provider is synchronous, so no two handlers ever interleave: there is no lock.
+Who needs a token reads it (`headers`); who was refused one says so (`renew`) and waits
+for the one refresh there is.
+"""
+
+import random  # noqa: TID251 - only the type; the generator is handed in
+from collections.abc import Callable, Mapping
+from math import isinf
+from typing import assert_never
+
+import trio
+
+from bridge.errors import GrantRefused, OAuthError, ProviderUnavailable
+from bridge.oauth import lifecycle
+from bridge.oauth.challenge import bearer
+from bridge.oauth.credential import Credential
+from bridge.oauth.lifecycle import Phase, State
+from bridge.oauth.schedule import Moment
+from bridge.observe import catalogue as events
+from bridge.observe.logging import Log
+from bridge.observe.status import OAuthStatus
+from bridge.ports import WallClock
+from bridge.upstream import state as link
+from bridge.upstream.account import Account
+from bridge.upstream.login import Invitation
+from bridge.upstream.token_owner import Tell, Verdict
+from bridge.wire.link import Refusal
+
+#: How often the stored login is looked at: another program may have replaced or
+#: removed it (R101). It also bounds how late a machine that slept wakes up to the fact.
+LOOK_EVERY = 30.0
+#: How long a request that was refused waits for the refresh (protocol 6).
+RENEW_PATIENCE = 10.0
+
+#: ``count(what, outcome)``: what is "refresh" or "login", outcome "ok" or a code.
+Count = Callable[[str, str], None]
+
+
+class Credentials:
+    """Implements `bridge.wire.link.BearerSource` and `TokenOwner`.
+
+    ``publish`` gets a new `OAuthStatus` whenever something has changed.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        clock: WallClock,
+        rng: random.Random,
+        log: Log,
+        publish: Callable[[OAuthStatus], None],
+        count: Count,
+    ) -> None:
+        self._account = account
+        self._clock = clock
+        self._rng = rng
+        self._log = log.bind(upstream=account.settings.name)
+        self._publish = publish
+        self._count = count
+        unattended = account.settings.grant == "client_credentials"
+        self._state = State(unattended=unattended)
+        self._headers: Mapping[str, str] = {}
+        self._changed = trio.Event()
+        self._invitation: Invitation | None = None
+        self._login: trio.CancelScope | None = None
+        self._passing = False  # why the last login ended may pass by itself
+        self._stamp: str | None = None
+        self._nursery: trio.Nursery | None = None
+        self._tell: Tell | None = None
+        self._told: Verdict | None = None
+        self._asked_for: int | None = None  # the actor waits for more than this one
+
+    # --- what requests ask ---
+
+    @property
+    def generation(self) -> int:
+        return self._state.generation if self._state.serving else 0
+
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
+
+    def accepted(self, generation: int) -> None:
+        if generation and not self._state.accepted:
+            self._feed(lifecycle.Accepted(generation))
+
+    def insufficient(self, generation: int, challenge: str) -> None:
+        asked = bearer(challenge)
+        if asked.error == "insufficient_scope" and asked.scope:
+            self._feed(lifecycle.Insufficient(generation, asked.scope, challenge))
+
+    async def renew(self, generation: int, challenge: str) -> Refusal | None:
+        self._refused(generation, challenge)
+        with trio.move_on_after(RENEW_PATIENCE):
+            while self._is_coming(generation):
+                await self._changed.wait()
+        if self._state.serving and self._state.generation > generation:
+            return None
+        return Refusal(self._passing_reason())
+
+    def _refused(self, generation: int, header: str) -> None:
+        if generation:
+            self._feed(lifecycle.Rejected(generation, header))
+        else:
+            self._feed(lifecycle.Needed(header))
+
+    def _is_coming(self, generation: int) -> bool:
+        """A newer token will be here without a person, or the lack of one certain."""
+        state = self._state
+        if state.serving and state.generation > generation:
+            return False
+        logging_in = state.logging_in and state.unattended
+        return state.phase is Phase.REFRESHING or logging_in
+
+    def _passing_reason(self) -> str:
+        """Why there is no token for the moment; empty: somebody has to act."""
+        match self._state.phase:
+            case Phase.REFRESHING:
+                return "its token is being renewed, and that takes long"
+            case Phase.STALE | Phase.VALID if self._state.failures:
+                return f"its token cannot be renewed now: {self._state.reason}"
+            case Phase.LOGIN_REQUIRED if self._passing:
+                return f"no login was possible: {self._state.reason}"
+            case _:
+                return ""
+
+    # --- what the actor and the operator ask ---
+
+    def needed(self, challenge: str, generation: int) -> None:
+        """The connection was refused; ``tell`` is answered, now or later."""
+        self._asked_for = generation
+        self._refused(generation, challenge)
+        self._answer()
+
+    def log_in(self, *, force: bool) -> None:
+        """An operator wants a login. ``force``: even with a good token, and anew."""
+        if force and self._login is not None:
+            self._login.cancel()
+            self._login = None
+            self._feed(lifecycle.LoginEnded("an operator began another login"))
+        self._feed(lifecycle.LogIn(force=force))
+
+    def log_out(self) -> None:
+        """An operator wants the login forgotten, here and at the provider."""
+        if self._nursery is not None:
+            self._nursery.start_soon(self._log_out)
+
+    # --- the owner's task ---
+
+    async def run(
+        self,
+        tell: Tell,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Own the tokens until cancelled. Started once the stored login is read.
+
+        ``tell`` hears what the connection may count on; it must not wait.
+        """
+        self._tell = tell
+        self._log.emit(events.OAUTH_PREFLIGHT_STARTED)
+        try:
+            async with trio.open_nursery() as self._nursery:
+                await self._read_store()
+                if self._state.phase is not Phase.ABSENT:
+                    self._log.emit(events.OAUTH_PREFLIGHT_PASSED)
+                self._show()
+                task_status.started()
+                await self._keep_fresh()
+        finally:
+            self._nursery = None
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await self._wait()
+            if self._state.due_in(self._now()) <= 0:
+                self._feed(lifecycle.RefreshDue())
+
+    async def _wait(self) -> None:
+        """Until something is due or has changed; look at the store now and then."""
+        changed = self._changed
+        wait = min(self._state.due_in(self._now()), LOOK_EVERY)
+        with trio.move_on_after(wait) as scope:
+            await changed.wait()
+        if scope.cancelled_caught and wait >= LOOK_EVERY:
+            await self._look()
+
+    async def _look(self) -> None:
+        """Has somebody else written, or removed, the stored login?"""
+        await self._account.stored.save_again()
+        stamp = await self._account.stored.stamp()
+        if stamp is not None and stamp != self._stamp and not self._is_busy():
+            await self._read_store()
+
+    def _is_busy(self) -> bool:
+        """We are about to write ourselves."""
+        return self._state.phase is Phase.REFRESHING or self._account.stored.unsaved
+
+    async def _read_store(self) -> None:
+        self._stamp = await self._account.stored.stamp()
+        found = await self._account.stored.load()
+        if found is not None:
+            self._log.emit(
+                events.OAUTH_TOKENS_LOADED, url_hash=self._account.stored.url_hash
+            )
+            self._feed(lifecycle.Loaded(found, self._rng.random()))
+            self._end_needless_login()
+        elif self._state.credential is not None and self._stamp == "":
+            self._feed(lifecycle.Gone())
+
+    def _end_needless_login(self) -> None:
+        """Somebody logged in elsewhere while we waited for a person."""
+        if self._state.serving and self._login is not None:
+            self._login.cancel()
+
+    # --- the machine ---
+
+    def _now(self) -> Moment:
+        return Moment(self._clock.now(), trio.current_time())
+
+    def _feed(self, event: lifecycle.Event) -> None:
+        nursery = self._nursery
+        if nursery is None:
+            return  # not begun, or over: nobody could act on it
+        before = self._state
+        self._state, actions = lifecycle.step(before, event, self._now())
+        for action in actions:
+            self._perform(action, nursery)
+        if self._state is not before:
+            self._show()
+            self._answer()
+
+    def _perform(self, action: lifecycle.Action, nursery: trio.Nursery) -> None:
+        held = self._state.credential
+        match action:
+            case lifecycle.Publish():
+                assert held is not None  # the machine publishes what it holds
+                token = held.tokens.access_token
+                self._headers = {"Authorization": f"Bearer {token}"}
+            case lifecycle.Unpublish():
+                self._headers = {}
+            case lifecycle.PostRefresh():
+                assert held is not None  # and refreshes it
+                nursery.start_soon(self._refresh, held)
+            case lifecycle.StartLogin(header, wider):
+                self._login = trio.CancelScope()
+                nursery.start_soon(self._log_in, self._login, header, wider)
+            case lifecycle.ForgetRefresh():
+                assert held is not None
+                nursery.start_soon(self._forget_refresh, held)
+            case lifecycle.Erase(reason):
+                nursery.start_soon(self._erase, reason)
+            case _:
+                assert_never(action)
+
+    # --- the tasks that talk to a provider ---
+
+    async def _refresh(self, held: Credential) -> None:
+        try:
+            renewed = await self._account.refresh(held)
+        except OAuthError as error:
+            self._refresh_failed(error)
+            return
+        self._stamp = await self._account.stored.stamp()
+        if renewed is None:
+            self._feed(lifecycle.Gone())
+            return
+        self._count("refresh", "ok")
+        self._feed(lifecycle.Refreshed(renewed, self._rng.random()))
+        self._log.emit(
+            events.OAUTH_TOKEN_REFRESHED,
+            expires_in=renewed.tokens.expires_in,
+            generation=self._state.generation,
+        )
+
+    def _refresh_failed(self, error: OAuthError) -> None:
+        # A token endpoint may say anything; only the refusal of the grant is final.
+        final = isinstance(error, GrantRefused)
+        wish = error.retry_after if isinstance(error, ProviderUnavailable) else None
+        self._count("refresh", error.code)
+        self._feed(
+            lifecycle.RefreshFailed(
+                error.public,
+                transient=not final,
+                retry_after=wish,
+                chance=self._rng.random(),
+            )
+        )
+        retry_in = None if final else self._state.due_in(self._now())
+        self._log.emit(
+            events.OAUTH_REFRESH_FAILED, error=error.public, retry_in=retry_in
+        )
+
+    async def _log_in(self, scope: trio.CancelScope, header: str, wider: bool) -> None:  # noqa: FBT001 - of the action
+        with scope:
+            try:
+                credential = await self._account.log_in(
+                    header, invite=self._invite, held=self._held(wider)
+                )
+            except OAuthError as error:
+                self._login_failed(scope, error)
+                return
+            self._stamp = await self._account.stored.stamp()
+            self._passing = False
+            self._count("login", "ok")
+            self._feed(lifecycle.LoggedIn(credential, self._rng.random()))
+        if scope.cancelled_caught:
+            self._login_over(scope, "it is not needed any more")
+
+    def _held(self, wider: bool) -> tuple[str, ...]:  # noqa: FBT001 - of the action
+        held = self._state.credential
+        return tuple(held.tokens.scope.split()) if wider and held is not None else ()
+
+    def _login_failed(self, scope: trio.CancelScope, error: OAuthError) -> None:
+        self._passing = error.retryable
+        self._count("login", error.code)
+        self._log.emit(
+            events.OAUTH_LOGIN_FAILED,
+            error=error.public,
+            asked=error.asked,
+            answered=error.answered,
+            rule=error.rule,
+            advice=error.advice,
+        )
+        self._login_over(scope, error.public)
+
+    def _login_over(self, scope: trio.CancelScope, reason: str) -> None:
+        if self._login is scope:  # else another one has begun
+            self._login = None
+            self._feed(lifecycle.LoginEnded(reason))
+
+    async def _forget_refresh(self, held: Credential) -> None:
+        await self._account.stored.forget_refresh(held)
+        self._stamp = await self._account.stored.stamp()
+
+    async def _erase(self, reason: str) -> None:
+        await self._account.stored.erase(reason)
+        self._stamp = await self._account.stored.stamp()
+
+    async def _log_out(self) -> None:
+        held = self._state.credential
+        if self._login is not None:
+            self._login.cancel()
+        self._feed(lifecycle.LoggedOut())
+        await self._account.log_out(held)
+        self._stamp = await self._account.stored.stamp()
+
+    # --- what others are told ---
+
+    def _invite(self, invitation: Invitation | None) -> None:
+        self._invitation = invitation
+        self._show()
+        self._answer()
+
+    def _answer(self) -> None:
+        """Tell the actor what it may count on, when that has changed or it asked."""
+        verdict = self._verdict()
+        if self._tell is None or verdict is None:
+            return
+        if verdict == self._told and self._asked_for is None:
+            return
+        self._told, self._asked_for = verdict, None
+        self._tell(verdict)
+
+    def _verdict(self) -> Verdict | None:
+        """None: it is not certain yet."""
+        state = self._state
+        if self._asked_for is None or state.generation > self._asked_for:
+            serving = state.serving
+        else:
+            serving = False  # it serves others, but not who asks
+        match state.phase:
+            case _ if serving:
+                return link.BearerReady()
+            case Phase.STALE | Phase.VALID:
+                reason = self._passing_reason() or "its token is refused"
+                return link.RenewFailed(reason)
+            case Phase.LOGIN_REQUIRED if not self._is_certain():
+                return None
+            case Phase.LOGIN_REQUIRED if self._passing:
+                return link.RenewFailed(state.reason)
+            case Phase.LOGIN_REQUIRED:
+                return link.LoginNeeded(self._how_to_log_in(), told=True)
+            case _:
+                return None
+
+    def _is_certain(self) -> bool:
+        """Whether a login waits for a person, or is over."""
+        return self._invitation is not None or not self._state.logging_in
+
+    def _how_to_log_in(self) -> str:
+        """For whoever calls a tool: the login address is the operator's alone."""
+        name = self._account.settings.name
+        why = f" ({self._state.reason})" if self._state.reason else ""
+        return f"waits for a login{why}: run 'bridge oauth login {name}'"
+
+    def _show(self) -> None:
+        """Publish a snapshot, and wake whoever waits for a change."""
+        self._changed.set()
+        self._changed = trio.Event()
+        self._publish(self._status())
+
+    def _status(self) -> OAuthStatus:
+        state, held = self._state, self._state.credential
+        pending = state.logging_in and self._invitation is not None
+        due = state.due_in(self._now())
+        return OAuthStatus(
+            name=self._account.settings.name,
+            state="login_pending" if pending else state.phase.value,
+            expires_at=None if held is None else held.tokens.expires_at,
+            refresh_at=None if isinf(due) else self._clock.now() + due,
+            scopes=() if held is None else tuple(held.tokens.scope.split()),
+            issuer="" if held is None else held.issuer,
+            login_url="" if self._invitation is None else self._invitation.url,
+            user_code="" if self._invitation is None else self._invitation.user_code,
+            last_error=state.reason,
+            generation=state.generation,
+        )
