@@ -246,11 +246,11 @@ class ClientDesk:
     ) -> dict[str, bool]:
         now = self._core.now()
         ends = claims.get("exp", 0)
-        audiences = {self._core.issuer, f"{self._core.issuer}/token"}
         return {
             "iss": claims.get("iss") != client.client_id,
             "sub": claims.get("sub") != client.client_id,
-            "aud": claims.get("aud") not in audiences,
+            # an endpoint is no audience: a hostile server could name another's
+            "aud": claims.get("aud") != self._core.issuer,
             "exp": not now < ends <= now + _LONGEST_ASSERTION,
             "iat": claims.get("iat", now) > now + 1,
             "jti": not claims.get("jti") or claims["jti"] in self._assertions,
