@@ -45,9 +45,12 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
         """The folder of tokens, of the default file and of control sockets."""
         return bridge_home(self.config_dir, self.environment)
 
-    def about(self, config: str | None) -> "Invocation":
-        """The same with the file the command itself names, if it does."""
-        return msgspec.structs.replace(self, config=config or self.config)
+    def about(self, config: str | None, *, debug: bool = False) -> "Invocation":
+        """The same with the file the command itself names, if it does, and with what
+        it says of ``debug``."""
+        return msgspec.structs.replace(
+            self, config=config or self.config, debug=debug or self.debug
+        )
 
     def read(self, overrides: Overrides) -> tuple[str, Loaded] | Refused:
         """The configuration and the name of its file, or why there is none."""

@@ -16,6 +16,7 @@ import click
 from bridge import __version__
 from bridge.cli.exit import EXIT_FAILED, CommandFailed, complain
 from bridge.cli.invocation import Invocation
+from bridge.cli.oauth_commands import oauth_group
 from bridge.cli.options import (
     HOME_HELP,
     config_option,
@@ -240,6 +241,8 @@ def tool_list_command(
         raise click.UsageError("Choose one of --tag and --server.")
     show_tools(invocation.home, options, tag=tag, server=server)
 
+
+cli.add_command(oauth_group)
 
 # The seed's spellings of the same commands (R115, R116).
 server_group.add_command(serve_command, "start")

@@ -17,8 +17,10 @@ from bridge.ports import Network
 from bridge.system import TrioNetwork
 
 _OK = 200
+_ACCEPTED = 202
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
+_CONFLICT = 409
 #: A list of thousands of tools with their schemas.
 _LARGEST_ANSWER = 64 * 2**20
 
@@ -41,13 +43,21 @@ class NotThere(CommandFailed):
     """The bridge knows no such server or tag."""
 
 
+class Conflict(CommandFailed):
+    """The bridge cannot do this as things stand."""
+
+
+class NoBridge(CommandFailed):
+    """No bridge of this home runs."""
+
+
 def ask(target: Target, path: str) -> bytes:
     """The JSON of a management page. Raises CommandFailed with a sentence, `NotThere`
     when the bridge has no such page."""
     if target.url:
         base, network = _checked(target), TrioNetwork()
     else:
-        base, network = "http://control", SocketNetwork(_socket(target))
+        base, network = "http://control", SocketNetwork(socket_of(target))
     headers = {"authorization": f"Bearer {target.token}"} if target.token else {}
     try:
         fetched = trio.run(_fetch, network, base + path, headers)
@@ -56,7 +66,7 @@ def ask(target: Target, path: str) -> bytes:
         raise CommandFailed(
             f"{printable(where)} does not answer: {printable(error.public)}"
         ) from error
-    return _body(fetched, token=target.token)
+    return body_of(fetched, token=target.token)
 
 
 async def _fetch(network: Network, url: str, headers: dict[str, str]) -> Fetched:
@@ -64,7 +74,8 @@ async def _fetch(network: Network, url: str, headers: dict[str, str]) -> Fetched
     return await fetcher.fetch(url, headers=headers, max_bytes=_LARGEST_ANSWER)
 
 
-def _socket(target: Target) -> Path:
+def socket_of(target: Target) -> Path:
+    """The control socket of the one bridge meant. Raises `NoBridge`, CommandFailed."""
     found = answering(target.home)
     if target.port is not None:
         found = {port: path for port, path in found.items() if port == target.port}
@@ -73,7 +84,7 @@ def _socket(target: Target) -> Path:
             return path
         case []:
             wanted = "" if target.port is None else f" on port {target.port}"
-            raise CommandFailed(
+            raise NoBridge(
                 f"no bridge runs here{wanted} (looked in {target.home}); start one "
                 "with 'bridge serve', or name another one with --url and --token"
             )
@@ -98,8 +109,9 @@ def _checked(target: Target) -> str:
     return re.sub(r"/(mcp|sse)\Z", "", target.url.rstrip("/"))
 
 
-def _body(fetched: Fetched, *, token: str) -> bytes:
-    if fetched.status == _OK:
+def body_of(fetched: Fetched, *, token: str) -> bytes:
+    """The body of a good answer. Raises `NotThere`, `Conflict`, CommandFailed."""
+    if fetched.status in (_OK, _ACCEPTED):
         return fetched.body
     if fetched.status == _UNAUTHORIZED:
         raise CommandFailed(
@@ -109,8 +121,11 @@ def _body(fetched: Fetched, *, token: str) -> bytes:
         )
     refusal = _refusal(fetched.body)
     said = printable(refusal.message or refusal.error) or f"status {fetched.status}"
-    ours = fetched.status == _NOT_FOUND and refusal.error == "not_found"
-    raise (NotThere if ours else CommandFailed)(f"the bridge says: {said}")
+    kinds: dict[int, type[CommandFailed]] = {_CONFLICT: Conflict}
+    if refusal.error == "not_found":
+        kinds[_NOT_FOUND] = NotThere
+    kind = kinds.get(fetched.status, CommandFailed)
+    raise kind(f"the bridge says: {said}")
 
 
 def _refusal(body: bytes) -> _Refusal:

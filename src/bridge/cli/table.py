@@ -27,6 +27,9 @@ _COLOURS = {
     "auth_required": "yellow",
     "failed": "red",
     "disabled": "dim",
+    "✓ Valid": "green",
+    "⚠ Expired": "yellow",
+    "✗ No tokens": "red",
 }
 
 
@@ -39,6 +42,12 @@ def printable(text: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def shows_signs(stream: TextIO) -> bool:
+    """A person reads it, and it can show more than ASCII."""
+    encoding = (stream.encoding or "ascii").lower()
+    return stream.isatty() and encoding.startswith("utf")
 
 
 def show_table(

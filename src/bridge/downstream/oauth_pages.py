@@ -128,8 +128,8 @@ def no_login_for(name: str, *, known: list[str], served: set[str]) -> str:
     others = f"OAuth servers are: {', '.join(known)}" if known else "no server uses it"
     if any(shown in (each, slug(each)) for each in served):
         return (
-            f"the server {shown!r} does not use OAuth: only a network server (with a "
-            f"url) whose entry has oauth.enabled: true does; {others}"
+            f"the server {shown!r} does not use OAuth: only an enabled network "
+            f"server (with a url) whose entry has oauth.enabled: true does; {others}"
         )
     return f"there is no server {shown!r} that logs in with OAuth; {others}"
 

@@ -163,10 +163,11 @@ def commands(group: click.Group, *path: str) -> list[list[str]]:
     return found
 
 
-@pytest.mark.requirement("R116")
+@pytest.mark.requirement("R112", "R116")
 def test_the_commands_of_the_first_release_are_there() -> None:
     names = {" ".join(path) for path in commands(cli)}
     assert names == {
+        *("oauth login", "oauth logout", "oauth status"),
         *("serve", "check", "status", "demo", "mcp list", "tool list"),
         *("server start", "server status", "config validate"),
     }

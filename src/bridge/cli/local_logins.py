@@ -1,0 +1,116 @@
+"""The logins of a configuration, where no bridge runs: done by this command itself."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+import trio
+
+from bridge.cli.exit import CommandFailed
+from bridge.cli.login_view import explained
+from bridge.cli.logins import Show
+from bridge.cli.run import alongside
+from bridge.contract.login import LoginDesk
+from bridge.downstream.oauth_pages import no_login_for, query_of
+from bridge.errors import OAuthError
+from bridge.oauth.credential import Credential
+from bridge.observe.status import OAuthStatus
+from bridge.upstream.account import Account
+from bridge.upstream.login import Invitation
+
+
+class Desk(LoginDesk, Protocol):
+    """The login listener, which somebody has to run."""
+
+    async def run(
+        self, stopping: trio.Event, *, task_status: trio.TaskStatus[None] = ...
+    ) -> None: ...
+
+
+class LocalLogins:
+    """Is `Logins`. ``accounts``: by name; ``knock`` gives the WWW-Authenticate of a
+    server, if it has one; ``served`` names every server."""
+
+    live = False
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        *,
+        desk: Desk,
+        knock: Callable[[str], Awaitable[str]],
+        served: Sequence[str],
+    ) -> None:
+        self._accounts = accounts
+        self._desk = desk
+        self._knock = knock
+        self._served = served
+
+    async def statuses(self) -> tuple[OAuthStatus, ...]:
+        return tuple([await self._status(name) for name in self._accounts])
+
+    async def why_not(self, name: str) -> str:
+        await trio.lowlevel.checkpoint()
+        return no_login_for(name, known=[*self._accounts], served={*self._served})
+
+    async def log_in(self, name: str, *, force: bool, show: Show) -> OAuthStatus:
+        account = self._accounts[name]
+        if not force and (renewed := await _renewed(account)) is not None:
+            return _status_of(name, renewed)
+        header = await self._knock(name)
+        begin = partial(account.log_in, header, invite=partial(_invite, name, show))
+        serve = partial(self._desk.run, trio.Event())
+        try:
+            credential = await alongside(begin, serve)
+        except OAuthError as error:
+            first, *more = explained(error)
+            raise CommandFailed(f"not logged in to '{name}': {first}", *more) from error
+        return _status_of(name, credential)
+
+    async def paste(self, name: str, pasted: str) -> bool:  # noqa: ARG002 - the seam's
+        return await self._desk.deliver(query_of(pasted)) is not None
+
+    async def log_out(self, name: str) -> bool:
+        account = self._accounts[name]
+        held = await account.stored.load()
+        await account.log_out(held)
+        return held is not None
+
+    async def _status(self, name: str) -> OAuthStatus:
+        return _status_of(name, await self._accounts[name].stored.load())
+
+
+async def _renewed(account: Account) -> Credential | None:
+    """New tokens without a person, where there is a refresh token that still works."""
+    held = await account.stored.load()
+    if held is None or not held.tokens.refresh_token:
+        return None
+    try:
+        return await account.refresh(held)
+    except OAuthError:
+        return None  # the login that follows meets, and tells, the same trouble
+
+
+def _status_of(name: str, held: Credential | None) -> OAuthStatus:
+    if held is None or not held.tokens.access_token:
+        return OAuthStatus(name=name, state="absent")
+    return OAuthStatus(
+        name=name,
+        state="valid",
+        expires_at=held.tokens.expires_at,
+        scopes=tuple(held.tokens.scope.split()),
+        issuer=held.issuer,
+    )
+
+
+def _invite(name: str, show: Show, invitation: Invitation | None) -> None:
+    if invitation is None:
+        return
+    show(
+        OAuthStatus(
+            name=name,
+            state="login_pending",
+            login_url=invitation.url,
+            user_code=invitation.user_code,
+        )
+    )
