@@ -1,0 +1,275 @@
+"""An upstream with a login: its actor, its tokens and the real links, simulated around.
+
+    async with login_room() as room, room.running() as upstream:
+        await upstream.reach("ready")
+        assert await upstream.echo("hi") == "hi"
+
+Rooms outlive their upstreams: what is on the disk is there for the next `running`.
+"""
+
+import itertools
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from bridge.actor.mailbox import Mailbox
+from bridge.actor.reply import Reply
+from bridge.config.model import (
+    BridgeConfig,
+    FailoverConfig,
+    LimitsConfig,
+    OAuthConfig,
+    UpstreamConfig,
+)
+from bridge.contract.principal import ANONYMOUS
+from bridge.contract.router import RouterMessage
+from bridge.contract.upstream import (
+    Answered,
+    Call,
+    CallEvent,
+    CallOutcome,
+    UpstreamMessage,
+)
+from bridge.downstream.callback import CallbackDesk
+from bridge.http import HttpClients
+from bridge.observe.catalogue import Event
+from bridge.observe.status import OAuthStatus, UpstreamStatus
+from bridge.ports import Ports
+from bridge.protocol.frame import Frame
+from bridge.upstream.actor import UpstreamActor
+from bridge.upstream.credentials import Credentials
+from bridge.upstream.file_store import open_store
+from bridge.upstream.login import Reception
+from bridge.upstream.open_account import open_account
+from bridge.wire.open import transport_for
+from kit.files import MemoryFiles
+from kit.network import SimulatedNetwork
+from kit.people import SimulatedBrowser
+from kit.processes import SimulatedProcesses
+from kit.protected import ProtectedServer
+from kit.provider import StrictProvider
+from kit.provider_rules import EPOCH, Rules
+from kit.recorded import RecordedLog
+from kit.sign_in import Person
+from kit.upstream import Outcome, quiet, raw
+
+HOME = Path("/home/someone/.foxxy-bridge")
+OAUTH_PORT = 8090
+
+
+class MovableClock:
+    """Epoch time that runs with Trio's, and can be set."""
+
+    def __init__(self) -> None:
+        self.epoch = EPOCH
+
+    def now(self) -> float:
+        return self.epoch + trio.current_time()
+
+
+class SeededTokens:
+    """The Entropy port."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.random = random.Random(seed)
+
+    def token(self, octets: int) -> str:
+        return self.random.randbytes(octets).hex()
+
+
+class Upstream:
+    """One incarnation: an actor and the owner of its tokens."""
+
+    def __init__(self, room: "LoginRoom") -> None:
+        config, bridge = room.config, room.bridge
+        self.mailbox: Mailbox[UpstreamMessage] = Mailbox(bound=256)
+        self.router: Mailbox[RouterMessage] = Mailbox(bound=1024)
+        self.status: UpstreamStatus | None = None
+        self.login: OAuthStatus | None = None
+        self.stopping = trio.Event()
+        self._changed = trio.Event()
+        self._numbers = itertools.count(1)
+        http = HttpClients(room.network)
+        ports = room.ports
+        store = open_store(
+            bridge, ports, home=HOME, log=room.log, servers=[(config.name, config.url)]
+        )
+        self.account = open_account(
+            config,
+            bridge,
+            ports=ports,
+            http=http,
+            store=store,
+            reception=Reception(desk=room.desk, browser=ports.browser),
+            log=room.log,
+        )
+        self.tokens = Credentials(
+            self.account,
+            clock=room.clock,
+            rng=ports.entropy.random,
+            log=room.log,
+            publish=self._heed_login,
+            count=lambda step, outcome: room.counted.append((step, outcome)),
+        )
+        self.actor = UpstreamActor(
+            config=config,
+            failover=FailoverConfig(recovery_interval_ms=5000),
+            transport=transport_for(
+                config,
+                ports=ports,
+                http=http,
+                bearer=self.tokens,
+                log=room.log,
+                limits=LimitsConfig(),
+            ),
+            mailbox=self.mailbox,
+            to_router=self.router,
+            publish=self._heed,
+            epochs=itertools.count(1),
+            rng=ports.entropy.random,
+            log=room.log,
+            version="1.0",
+            tokens=self.tokens,
+        )
+
+    def _heed(self, status: UpstreamStatus) -> None:
+        self.status = status
+        self._wake()
+
+    def _heed_login(self, status: OAuthStatus) -> None:
+        self.login = status
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+    async def reach(self, phase: str, *, within: float = 600.0) -> None:
+        """Wait until the connection is in this phase."""
+        with trio.fail_after(within):
+            while self.status is None or self.status.phase != phase:
+                await self._changed.wait()
+
+    async def reach_login(self, state: str, *, within: float = 600.0) -> OAuthStatus:
+        """Wait until the login is in this state."""
+        with trio.fail_after(within):
+            while self.login is None or self.login.state != state:
+                await self._changed.wait()
+            return self.login
+
+    async def call(self, tool: str = "echo", text: str = "hi") -> CallOutcome:
+        """One call, to its outcome."""
+        outcome = Outcome()
+        params = {"name": tool, "arguments": {"text": text}}
+        self.mailbox.offer(
+            Call(
+                call_id=next(self._numbers),
+                frame=Frame(method="tools/call", params=raw(params)),
+                reply=Reply[CallEvent, CallOutcome](outcome),
+                principal=ANONYMOUS,
+                session_id="s1",
+                received_at=trio.current_time(),
+            )
+        )
+        with trio.fail_after(900):
+            return await outcome.wait()
+
+    async def echo(self, text: str = "hi") -> str:
+        """One call that must succeed; what it said."""
+        outcome = await self.call(text=text)
+        assert isinstance(outcome, Answered), outcome
+        assert outcome.result is not None, outcome
+        return msgspec.json.decode(outcome.result)["content"][0]["text"]
+
+    def post(self, message: UpstreamMessage) -> None:
+        self.mailbox.offer(message, counted=False)
+
+
+class LoginRoom:
+    """The world around; see `login_room`."""
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        *,
+        rules: Rules | None = None,
+        transport: Any = "streamablehttp",
+        oauth: dict[str, Any] | None = None,
+        seed: int = 1,
+    ) -> None:
+        self.nursery = nursery
+        self.network = SimulatedNetwork()
+        self.provider = StrictProvider(rules=rules, seed=seed)
+        self.server = ProtectedServer(self.provider, transport=transport)
+        self.clock = MovableClock()
+        self.log = RecordedLog()
+        self.files = MemoryFiles()
+        self.person = Person(self.network)
+        self.browser = SimulatedBrowser(person=self._visit, nursery=nursery)
+        self.counted: list[tuple[str, str]] = []
+        self.config: UpstreamConfig = quiet(
+            "example",
+            url=self.server.url,
+            transport=transport,
+            oauth=OAuthConfig(enabled=True, **(oauth or {})),
+        )
+        self.bridge = BridgeConfig(oauth_port=OAUTH_PORT)
+        self.ports = Ports(
+            clock=self.clock,
+            entropy=SeededTokens(seed),
+            processes=SimulatedProcesses(nursery, _no_child),
+            network=self.network,
+            files=self.files,
+            browser=self.browser,
+            environment={},
+        )
+        self.desk = CallbackDesk(
+            network=self.network, clock=self.clock, log=self.log, port=OAUTH_PORT
+        )
+
+    async def _visit(self, url: str) -> None:
+        await self.person(url)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[Upstream]:
+        """The upstream in the background; at the end it has stopped."""
+        upstream = Upstream(self)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upstream.actor.run, upstream.stopping)
+            yield upstream
+            upstream.stopping.set()
+        assert upstream.actor.at_rest
+
+    def said(self, event: Event) -> list[dict[str, object]]:
+        """The fields of every such log line so far."""
+        return self.log.named(event)
+
+
+async def _no_child(_child: object) -> int:
+    raise AssertionError("nothing here is a local server")
+
+
+@asynccontextmanager
+async def login_room(
+    *,
+    rules: Rules | None = None,
+    transport: str = "streamablehttp",
+    oauth: dict[str, Any] | None = None,
+    seed: int = 1,
+) -> AsyncGenerator[LoginRoom]:
+    """Provider, server and callback listen; whoever broke a rule fails the test."""
+    async with trio.open_nursery() as nursery:
+        room = LoginRoom(
+            nursery, rules=rules, transport=transport, oauth=oauth, seed=seed
+        )
+        await room.provider.serve(room.network, nursery)
+        await room.server.serve(room.network, nursery)
+        await nursery.start(room.desk.run, trio.Event())
+        yield room
+        nursery.cancel_scope.cancel()
+    assert room.provider.breaches == []
