@@ -8,6 +8,7 @@ import pytest
 from bridge.oauth.challenge import BearerChallenge, Challenge, bearer, parse
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/challenges.json").read_text())
+NONE: dict[str, str] = {}
 METADATA = "https://mcp.example/.well-known/oauth-protected-resource"
 
 
@@ -35,10 +36,10 @@ def test_a_step_up_says_its_error_and_the_scopes_it_needs() -> None:
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("Negotiate", [("Negotiate", "", {})]),
-        ("Negotiate, Basic", [("Negotiate", "", {}), ("Basic", "", {})]),
-        ("Basic YWJj==", [("Basic", "YWJj==", {})]),
-        ("Basic YWJj==, Bearer", [("Basic", "YWJj==", {}), ("Bearer", "", {})]),
+        ("Negotiate", [("Negotiate", "", NONE)]),
+        ("Negotiate, Basic", [("Negotiate", "", NONE), ("Basic", "", NONE)]),
+        ("Basic YWJj==", [("Basic", "YWJj==", NONE)]),
+        ("Basic YWJj==, Bearer", [("Basic", "YWJj==", NONE), ("Bearer", "", NONE)]),
         (
             'Digest realm="a, Bearer scope=x", qop=auth, Bearer scope="y"',
             [
@@ -53,8 +54,7 @@ def test_a_step_up_says_its_error_and_the_scopes_it_needs() -> None:
         ),
         ('Bearer realm="", error=x', [("Bearer", "", {"realm": "", "error": "x"})]),
         (", , Bearer ,, realm=a ,", [("Bearer", "", {"realm": "a"})]),
-        ("Bearer", [("Bearer", "", {})]),
-        ("", []),
+        ("Bearer", [("Bearer", "", NONE)]),
     ],
 )
 def test_challenges_are_read_as_rfc_9110_writes_them(
@@ -79,6 +79,10 @@ def test_sloppy_servers_are_understood_as_far_as_they_make_sense(
     header: str, parameters: dict[str, str]
 ) -> None:
     assert parse(header) == (Challenge(scheme="Bearer", parameters=parameters),)
+
+
+def test_an_empty_header_holds_no_challenge() -> None:
+    assert parse("") == ()
 
 
 def test_a_parameter_of_no_challenge_is_left_out() -> None:
