@@ -103,6 +103,8 @@ class MemoryFiles:
 
     async def set_aside(self, path: Path) -> Path:
         await self._work(writes=True)
+        if path not in self.disk.files:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
         number = 1
         while (new := path.with_name(f"{path.name}.corrupt-{number}")) in (
             self.disk.files

@@ -19,7 +19,6 @@ from bridge.oauth import record
 from bridge.oauth.address import canonical_resource
 from bridge.oauth.credential import Credential
 from bridge.oauth.provider import Client
-from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.ports import Files, Ports
 from bridge.upstream.sealed_files import SealedFiles, StoreKey
@@ -90,7 +89,6 @@ class FileStore:
         shared = digits in self._shared
         stem = f"{digits}-{slug(name)}" if shared else digits
         return FileShelf(
-            name=name,
             resource=resource,
             url_hash=digits,
             tokens=self._folder / f"server-hash-{stem}.json",
@@ -113,7 +111,6 @@ class FileShelf:
     def __init__(
         self,
         *,
-        name: str,
         resource: str,
         url_hash: str,
         tokens: Path,
@@ -123,7 +120,6 @@ class FileShelf:
         files: StoreFiles,
         lock_within: float,
     ) -> None:
-        self._name = name
         self._resource = resource
         self._url_hash = url_hash
         self._tokens = tokens
@@ -153,21 +149,10 @@ class FileShelf:
     async def save(self, credential: Credential) -> None:
         data = record.encode(credential, server_url=self._resource)
         await self._files.replace(self._tokens, data)
-        self._files.log.emit(
-            events.OAUTH_TOKENS_SAVED, upstream=self._name, url_hash=self._url_hash
-        )
 
-    async def erase(self, *, reason: str = "logged out") -> bool:
+    async def erase(self) -> bool:
         await self._settle()
-        if not await self._files.remove(self._tokens):
-            return False
-        self._files.log.emit(
-            events.OAUTH_TOKENS_ERASED,
-            upstream=self._name,
-            url_hash=self._url_hash,
-            reason=reason,
-        )
-        return True
+        return await self._files.remove(self._tokens)
 
     async def stamp(self) -> str:
         return await self._files.stamp(self._tokens)
@@ -233,7 +218,8 @@ class FileShelf:
     async def _edit_clients(self, edit: Callable[[Clients], Clients]) -> None:
         async with self._files.lock(self._clients, within=self._lock_within):
             known = await self._read_clients()
-            if (changed := edit(known)) != known:
+            changed = edit(known)
+            if [*changed.items()] != [*known.items()]:  # the order tells the age
                 data = record.encode_clients(changed)
                 await self._files.replace(self._clients, data)
 

@@ -1,4 +1,8 @@
-"""The Files port as the token store uses it: every trouble logged, in plain words."""
+"""The Files port as the token store uses it.
+
+What goes wrong is a `StorageError` in plain words; what was put right is logged here,
+as nobody else learns of it.
+"""
 
 import errno
 from collections.abc import AsyncGenerator
@@ -41,7 +45,7 @@ class StoreFiles:
     def __init__(self, files: Files, *, log: Log, upstream: str) -> None:
         self._files = files
         self._upstream = upstream
-        self.log = log
+        self._log = log
 
     async def read(self, path: Path) -> bytes | None:
         """Raises `RecordInvalid` where the file itself is the trouble."""
@@ -52,7 +56,7 @@ class StoreFiles:
         except OSError as error:
             if error.errno in _OF_THE_FILE:
                 raise RecordInvalid(_reason(error)) from error
-            raise self._failure(error, path) from error
+            raise _as_storage_error(error, path) from error
         if data is not None and is_sealed(data):
             raise StorageError(
                 f"{path} is encrypted with a key in the system's keyring; set "
@@ -64,13 +68,13 @@ class StoreFiles:
         try:
             await self._files.replace(path, data, on_tightened=self._tightened)
         except OSError as error:
-            raise self._failure(error, path) from error
+            raise _as_storage_error(error, path) from error
 
     async def remove(self, path: Path) -> bool:
         try:
             return await self._files.remove(path)
         except OSError as error:
-            raise self._failure(error, path) from error
+            raise _as_storage_error(error, path) from error
 
     async def set_aside(self, path: Path, reason: str) -> None:
         try:
@@ -78,14 +82,14 @@ class StoreFiles:
         except FileNotFoundError:
             return  # another process was faster
         except OSError as error:
-            raise self._failure(error, path) from error
+            raise _as_storage_error(error, path) from error
         self.report(path, reason, moved_to=str(moved))
 
     async def stamp(self, path: Path) -> str:
         try:
             return await self._files.stamp(path)
         except OSError as error:
-            raise _as_storage_error(error, path) from error  # asked often: not logged
+            raise _as_storage_error(error, path) from error
 
     @asynccontextmanager
     async def lock(self, path: Path, *, within: float) -> AsyncGenerator[None]:
@@ -93,11 +97,11 @@ class StoreFiles:
             try:
                 await stack.enter_async_context(self._files.lock(path, within=within))
             except OSError as error:
-                raise self._failure(error, path) from error
+                raise _as_storage_error(error, path) from error
             yield
 
     def report(self, path: Path, reason: str, *, moved_to: str = "") -> None:
-        self.log.emit(
+        self._log.emit(
             events.OAUTH_STORE_TROUBLE,
             upstream=self._upstream,
             file=str(path),
@@ -107,11 +111,6 @@ class StoreFiles:
 
     def _tightened(self, path: Path, mode: int) -> None:
         self.report(path, f"it was open to others (mode {mode:o}) and is no more")
-
-    def _failure(self, error: OSError, path: Path) -> StorageError:
-        failure = _as_storage_error(error, path)
-        self.report(path, failure.public)
-        return failure
 
 
 def _reason(error: OSError) -> str:

@@ -32,10 +32,10 @@ def url_hash(url: str) -> str:
 def slug(name: str) -> str:
     """A server's name for use in a file's: two names never give one slug."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH]
-    if plain == name:
+    if plain and plain == name:
         return plain
     digits = hashlib.sha256(name.encode()).hexdigest()[:_SLUG_DIGITS]
-    return f"{plain}-{digits}".strip("-")
+    return f"{plain}.{digits}"  # no plain name has a dot
 
 
 def shared_urls(servers: Iterable[tuple[str, str]]) -> frozenset[str]:
