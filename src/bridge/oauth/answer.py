@@ -5,7 +5,7 @@ that were sent to it: some servers repeat what they refuse.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl, quote, quote_plus
 
@@ -81,14 +81,19 @@ def complains_of_pkce(error: str, description: str) -> bool:
 
 def printable(text: str) -> str:
     """Foreign text on one line: invisible characters escaped, length bounded."""
-    cut = text[:_SHOWN]
+    cut = text[: _SHOWN + 1]
     plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
-    return f"{plain[:_SHOWN]}..." if len(text) > _SHOWN else plain[:_SHOWN]
+    return plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}..."
 
 
-def error_code(text: str) -> str:
-    """An ``error`` value as it stands, if it has the form of RFC 6749; else empty."""
-    return text if _CODE.fullmatch(text) else ""
+def error_of(members: Mapping[str, object]) -> tuple[str, str]:
+    """Error code and description of an answer; no code: it is no OAuth error.
+
+    Okta writes some of them ``errorCode`` and ``errorSummary``.
+    """
+    code = text_of(members, "error") or text_of(members, "errorCode")
+    text = text_of(members, "error_description") or text_of(members, "errorSummary")
+    return (code, text) if _CODE.fullmatch(code) else ("", text)
 
 
 def is_secret(text: str) -> bool:
@@ -99,7 +104,7 @@ def is_secret(text: str) -> bool:
     return len(text) <= SECRET_LIMIT and _SECRET.fullmatch(text) is not None
 
 
-def text_of(members: dict[str, object], name: str) -> str:
+def text_of(members: Mapping[str, object], name: str) -> str:
     """A member that is a text; anything else is as if it were not there."""
     value = members.get(name)
     return value if isinstance(value, str) else ""
@@ -135,14 +140,14 @@ def read(
     """
     response = answered(question, reply, now=now)
     members = members_of(response)
-    code = error_code(text_of(members, "error")) if members else ""
+    code, description = error_of(members or {})
     decided = response.status in _SUCCESS or response.status in _REFUSED
-    if members is not None and code and decided:
+    if code and decided:
         return Refusal(
             asked=question.asked,
             status=response.status,
             error=code,
-            description=question.shown(text_of(members, "error_description")),
+            description=question.shown(description),
         )
     if response.status in _REFUSED:
         raise unavailable(question, response, now=now)

@@ -9,7 +9,7 @@ import msgspec
 
 from bridge.errors import LoginFailed, OAuthError, PkceUnsupported
 from bridge.oauth.address import check_endpoint, for_browser, shown_address
-from bridge.oauth.answer import complains_of_pkce, error_code, is_secret, printable
+from bridge.oauth.answer import complains_of_pkce, error_of, is_secret, printable
 from bridge.oauth.challenge import BearerChallenge
 from bridge.oauth.pkce import METHOD, check_pkce, s256, verifier
 from bridge.oauth.provider import Client, Discovered, Provider
@@ -201,8 +201,8 @@ def accept(attempt: Attempt, parameters: Mapping[str, str]) -> str:
     redirect is looked at or shown), the provider's error, and a missing code;
     `PkceUnsupported` when PKCE is what the provider refuses (R95).
     """
-    state = parameters.get("state", "")
-    if not hmac.compare_digest(state.encode(), attempt.state.encode()):
+    state = parameters.get("state", "").encode(errors="surrogatepass")
+    if not hmac.compare_digest(state, attempt.state.encode()):
         raise _forged("the redirect carries a state that belongs to no login here")
     _check_issuer(attempt, parameters.get("iss"))
     if "error" in parameters:
@@ -235,8 +235,9 @@ def _forged(public: str) -> LoginFailed:
 
 
 def _refused(attempt: Attempt, parameters: Mapping[str, str]) -> OAuthError:
-    code = error_code(parameters["error"]) or "an error it does not name"
-    text = parameters.get("error_description", "").replace(attempt.state, "[redacted]")
+    code, text = error_of(parameters)
+    code = code or "an error without a readable name"
+    text = text.replace(attempt.state, "[redacted]")
     answered = f"{code} ({printable(text)})" if text else code
     if complains_of_pkce(code, text):
         return PkceUnsupported(

@@ -106,7 +106,7 @@ def prove(
                 "client_assertion": assertion,
             }
             return Proof(parameters=identity | signed, secrets=(assertion,))
-        case "none":
+        case _:
             return Proof(parameters=identity)
 
 

@@ -135,6 +135,7 @@ def poll(
 
     A server that does not answer is asked again, half as often, until the code expires
     (section 3.5). Raises `LoginFailed` (denied, expired), `GrantRefused`,
+    `ProviderUnavailable` (an error of no known meaning: section 3.5 wants an end),
     `TokenAnswerInvalid`, `AddressRefused`.
     """
     if now_of() >= code.expires_at:

@@ -15,7 +15,7 @@ from bridge.oauth.address import check_endpoint, is_loopback
 from bridge.oauth.answer import (
     Question,
     answered,
-    error_code,
+    error_of,
     is_secret,
     members_of,
     text_of,
@@ -249,10 +249,8 @@ def _refused(
     question: Question,
     response: HttpResponse,
 ) -> RegistrationFailed:
-    members = members_of(response) or {}
-    code = error_code(text_of(members, "error"))
-    description = question.shown(text_of(members, "error_description"))
-    said = " ".join(filter(None, (str(response.status), code, description)))
+    code, description = error_of(members_of(response) or {})
+    said = f"{response.status} {code} {question.shown(description)}".strip()
     return RegistrationFailed(
         f"{provider.issuer} {_reason(response.status)}: {said}",
         asked=question.asked,

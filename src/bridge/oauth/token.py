@@ -6,6 +6,8 @@ spoil it: without a lifetime a token is used until a 401 (R110).
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from bridge.errors import (
     GrantRefused,
     OAuthError,
@@ -145,11 +147,11 @@ def client_credentials(
         "scope": " ".join(scopes),
         "resource": resource_of(settings, discovered.resource),
     }
-    return (
-        yield from _tokens(
-            caller, extended(settings, parameters), scope=" ".join(scopes)
-        )
+    tokens = yield from _tokens(
+        caller, extended(settings, parameters), scope=" ".join(scopes)
     )
+    # Section 4.4.3 knows no refresh token here: the client simply asks again.
+    return msgspec.structs.replace(tokens, refresh_token="")
 
 
 def extended(
@@ -175,8 +177,20 @@ def _tokens(
         Step.TOKEN, caller.provider.token_endpoint, parameters=parameters
     )
     if isinstance(outcome, Refusal):
+        if "code_verifier" in parameters and outcome.of_pkce:
+            raise _pkce_refused(outcome, caller)
         raise refused(outcome, caller)
     return token_set(outcome, caller=caller, scope=scope, refresh_token=refresh_token)
+
+
+def _pkce_refused(refusal: Refusal, caller: Caller) -> PkceUnsupported:
+    return PkceUnsupported(
+        f"{caller.provider.issuer} refused the proof of PKCE: {refusal.answered}",
+        asked=refusal.asked,
+        answered=refusal.answered,
+        rule="RFC 7636: PKCE with S256 is sent with every login",
+        advice="switch on PKCE with S256 for this client at the provider",
+    )
 
 
 def refused(refusal: Refusal, caller: Caller) -> OAuthError:
@@ -185,14 +199,6 @@ def refused(refusal: Refusal, caller: Caller) -> OAuthError:
     `GrantRefused` for the codes of `TERMINAL` only; any other decides nothing.
     """
     issuer = caller.provider.issuer
-    if refusal.of_pkce:
-        return PkceUnsupported(
-            f"{issuer} refused the proof of PKCE: {refusal.answered}",
-            asked=refusal.asked,
-            answered=refusal.answered,
-            rule="RFC 7636: PKCE with S256 is sent with every login",
-            advice="switch on PKCE with S256 for this client at the provider",
-        )
     if refusal.error not in TERMINAL:
         return ProviderUnavailable(
             f"{issuer} gives no token for now: {refusal.answered}",
@@ -221,23 +227,22 @@ def token_set(
     ``scope`` and ``refresh_token`` are used where the answer has none. Raises
     `TokenAnswerInvalid`: no Bearer token, or one that no header can carry.
     """
-    fields = dict(members)
-    kind = text_of(fields, "token_type")
+    kind = text_of(members, "token_type")
     if kind.lower() != "bearer":
         shown = printable(kind) if kind else "none"
         raise _invalid(caller, f"its token type is {shown}, not Bearer")
-    access_token = text_of(fields, "access_token")
+    access_token = text_of(members, "access_token")
     if not is_secret(access_token):
         raise _invalid(caller, "its access token is missing or no header can carry it")
-    renewed = text_of(fields, "refresh_token") or refresh_token
+    renewed = text_of(members, "refresh_token") or refresh_token
     if renewed and not is_secret(renewed):
         raise _invalid(caller, "its refresh token cannot be used")
     return TokenSet(
         access_token=access_token,
         refresh_token=renewed,
         created_at=caller.now_of(),
-        expires_in=lifetime(fields.get("expires_in")),
-        scope=_scope(fields.get("scope")) or scope,
+        expires_in=lifetime(members.get("expires_in")),
+        scope=_scope(members.get("scope")) or scope,
     )
 
 
@@ -283,10 +288,5 @@ def _scope(value: object) -> str:
             words = [item for item in value if isinstance(item, str)]  # pyright: ignore[reportUnknownVariableType] - JSON
         case _:
             words = list[str]()
-    return printable_scope(words)
-
-
-def printable_scope(words: list[str]) -> str:
-    return " ".join(word for word in words if word.isascii() and word.isprintable())[
-        :_SCOPE_LIMIT
-    ]
+    clean = [word for word in words if word.isascii() and word.isprintable()]
+    return " ".join(clean)[:_SCOPE_LIMIT]
