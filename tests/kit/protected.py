@@ -116,10 +116,10 @@ class ProtectedServer:
         token = self.guard.good(value) if value else None
         if value:
             self.traffic.requests_of[value] += 1
-        if token is None:
+        if token is None and (value or not self._is_open(exchange)):
             await self._unauthorized(exchange, value)
             return
-        if lacking := self._lacking(exchange, token):
+        if token is not None and (lacking := self._lacking(exchange, token)):
             await self._forbidden(exchange, lacking)
             return
         self.traffic.served += 1
@@ -127,6 +127,11 @@ class ProtectedServer:
             await self._sse(exchange, token)
         else:
             await self._streamable(exchange, token)
+
+    def _is_open(self, exchange: Exchange) -> bool:
+        if exchange.asked.method != "POST":
+            return False
+        return exchange.asked.message.get("method") in self.door.open_methods
 
     def _lacking(self, exchange: Exchange, token: AccessToken) -> tuple[str, ...]:
         """All scopes of the operation, if the token lacks one of them."""
@@ -164,7 +169,7 @@ class ProtectedServer:
 
     # --- streamable HTTP ---
 
-    async def _streamable(self, exchange: Exchange, token: AccessToken) -> None:
+    async def _streamable(self, exchange: Exchange, token: AccessToken | None) -> None:
         asked = exchange.asked
         session = asked.headers.get("mcp-session-id", "")
         if session and session not in self.mind.sessions:
@@ -196,7 +201,7 @@ class ProtectedServer:
 
     # --- HTTP+SSE ---
 
-    async def _sse(self, exchange: Exchange, token: AccessToken) -> None:
+    async def _sse(self, exchange: Exchange, token: AccessToken | None) -> None:
         if path_of(exchange.asked) == _MESSAGES:
             await self._message(exchange)
         elif exchange.asked.method != "GET":
@@ -204,7 +209,7 @@ class ProtectedServer:
         else:
             await self._stream(exchange, token)
 
-    async def _stream(self, exchange: Exchange, token: AccessToken) -> None:
+    async def _stream(self, exchange: Exchange, token: AccessToken | None) -> None:
         session = self.mind.open_session()
         await exchange.open_events()
         endpoint = f"event: endpoint\ndata: {_MESSAGES}?session_id={session}\n\n"
@@ -228,10 +233,11 @@ class ProtectedServer:
             async with self._speaking:
                 await stream.chunk(b"event: message\ndata: " + answer + b"\n\n")
 
-    async def _hold(self, exchange: Exchange, token: AccessToken) -> None:
+    async def _hold(self, exchange: Exchange, token: AccessToken | None) -> None:
         """Keep a stream open until its client leaves, or its token ends."""
-        left = token.expires_at - self.providers[0].now()
-        ends = left if self.door.streams_end_with_token else float("inf")
+        ends = float("inf")
+        if token is not None and self.door.streams_end_with_token:
+            ends = max(0.0, token.expires_at - self.providers[0].now())
         with trio.move_on_after(ends) as scope:
             await exchange.stream.receive_some()
         if scope.cancelled_caught:

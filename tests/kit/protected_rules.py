@@ -32,6 +32,8 @@ class Door(msgspec.Struct, kw_only=True):
     metadata_changes: dict[str, object] = msgspec.field(
         default_factory=dict[str, object]
     )
+    #: MCP methods anybody may post, as servers do that guard their tools only.
+    open_methods: frozenset[str] = frozenset()
     #: Open event streams end with the token they were opened with.
     streams_end_with_token: bool = False
 

@@ -192,7 +192,11 @@ class StrictProvider:
 
     def _keys(self, asked: Asked) -> Answer:
         check_anonymous_get(self.breaches, asked)
-        return json_answer(msgspec.Raw(key_set(self.tokens.key.public(alg="Ed25519"))))
+        return json_answer(
+            msgspec.Raw(
+                key_set(*[key.public(alg="Ed25519") for key in self.tokens.keys])
+            )
+        )
 
     def _hold_off(self, endpoint: str, seconds: float) -> None:
         self._not_before[endpoint] = trio.current_time() + seconds

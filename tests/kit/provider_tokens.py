@@ -57,7 +57,8 @@ class TokenDesk:
         self.families: list[Family] = []
         self.access: dict[str, AccessToken] = {}
         self.refresh: dict[str, RefreshToken] = {}
-        self.key = _key(core.rng.randbytes(32))
+        #: Those that are published; the newest signs.
+        self.keys = [_key(core.rng.randbytes(32))]
 
     # --- what tests do to it ---
 
@@ -70,6 +71,10 @@ class TokenDesk:
     def revoke_everything(self) -> None:
         for family in self.families:
             self.revoke_family(family.number)
+
+    def rotate_key(self) -> None:
+        """Sign with a new key; the old ones stay published."""
+        self.keys.append(_key(self._core.rng.randbytes(32)))
 
     def reject_access(self) -> None:
         """Every access token of now is refused from now on; refresh tokens live."""
@@ -140,7 +145,7 @@ class TokenDesk:
             "jti": self._core.secret("jti"),
             "scope": " ".join(token.scope),
         }
-        return mint(self.key, claims, header={"typ": "at+jwt", "alg": "Ed25519"})
+        return mint(self.keys[-1], claims, header={"typ": "at+jwt", "alg": "Ed25519"})
 
     def _issue_refresh(self, family: Family) -> str:
         lifetime = self._core.rules.refresh_lifetime

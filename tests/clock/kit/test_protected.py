@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bridge.errors import Unauthorized
+from bridge.errors import SessionLost, Unauthorized
 from bridge.http import HttpClients
 from bridge.wire.http_upstream import HttpUpstream
 from bridge.wire.sse import SseTransport
@@ -69,6 +69,17 @@ async def test_a_good_token_opens_both_transports(
             s.client.access_token: server.traffic.served
         }
         nursery.cancel_scope.cancel()
+
+
+async def test_a_server_may_forget_its_sessions(autojump_clock: MockClock) -> None:
+    async with scene() as s:
+        await s.client.log_in()
+        async with StreamableHttpTransport(upstream(s, s.server)).open() as link:
+            await initialize(link)
+            s.server.mind.sessions.clear()
+            ask(link, "tools/list", upstream_id=2)
+            with pytest.raises(SessionLost):
+                await answer_to(link, 2)
 
 
 async def test_an_sse_stream_may_end_with_its_token(autojump_clock: MockClock) -> None:
@@ -213,6 +224,30 @@ async def test_a_provider_of_the_same_origin_is_served_beside(
         await s.client.log_in()
         assert (await s.client.call(server.url)).status == 200
         assert provider.breaches == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_server_may_guard_its_tools_only(
+    autojump_clock: MockClock,
+) -> None:
+    async with scene() as s:
+        s.server.door.open_methods = frozenset({"ping"})
+        assert (await s.client.call(s.server.url)).status == 200
+        assert (await s.client.call(s.server.url, "tools/list")).status == 401
+        s.client.access_token = "bad"
+        assert (await s.client.call(s.server.url)).status == 401
+        assert s.broken == ["token.foreign"]
+
+
+async def test_what_is_no_session_is_not_found(autojump_clock: MockClock) -> None:
+    async with scene() as s, trio.open_nursery() as nursery:
+        server = ProtectedServer(s.provider, transport="sse")
+        await server.serve(s.network, nursery)
+        s.client.resource = server.resource
+        await s.client.log_in()
+        assert (await s.client.call(server.url)).status == 405
+        lost_session = "http://127.0.0.1:9501/messages?session_id=gone"
+        assert (await s.client.call(lost_session)).status == 404
         nursery.cancel_scope.cancel()
 
 

@@ -71,6 +71,15 @@ async def test_a_jwt_access_token_is_signed_and_names_its_audience(
         token = decode(s.client.access_token, keys, algorithms=["Ed25519"])
         assert token.claims["aud"] == s.server.resource
         assert token.claims["exp"] == int(s.provider.now()) + 3600
+        old = token.header["kid"]
+        s.provider.tokens.rotate_key()
+        await s.client.refresh()
+        keys = KeySet.import_key_set(
+            (await visit(s.network, f"{s.provider.issuer}/jwks")).json
+        )
+        token = decode(s.client.access_token, keys, algorithms=["Ed25519"])
+        assert token.header["kid"] != old
+        assert len(keys.keys) == 2
 
 
 # --- what breaks a rule -----------------------------------------------------------
@@ -152,6 +161,26 @@ async def test_a_code_used_twice_is_noticed_and_ends_what_it_gave(
         assert error_of(await s.client.exchange(code)) == "invalid_grant"
         assert "code.reused" in s.broken
         assert (await s.client.call(s.server.url)).status == 401
+
+
+async def test_a_code_of_another_client_is_noticed(
+    autojump_clock: MockClock,
+) -> None:
+    async with scene() as s:
+        await s.client.register()
+        code = await s.client.authorize()
+        await s.client.register()
+        assert error_of(await s.client.exchange(code)) == "invalid_grant"
+        assert s.broken == ["code.client"]
+
+
+async def test_a_provider_may_do_without_resources(autojump_clock: MockClock) -> None:
+    async with scene(Rules(resource_required=False)) as s:
+        await s.client.register()
+        code = await s.client.authorize(resource="")
+        assert (await s.client.exchange(code, resource=None)).status == 200
+        assert (await s.client.refresh(resource=None)).status == 200
+        assert s.broken == []
 
 
 async def test_a_code_that_waited_too_long_is_refused_without_blame(
@@ -379,7 +408,18 @@ async def test_basic_authentication_is_decoded_as_a_form(
         assert await ask(b"plain:a b:c", client_id="plain", client_secret="x") == 400
         assert await ask(b"plain:a", client_id="other") == 400
         assert await ask(b"plain:wrong") == 401
-        assert s.broken == ["client.two_methods", "client.two_ids", "client.secret"]
+        assert await ask(b"\xff") == 401
+        for scheme in ("Bearer t", "Basic ?"):
+            headers = {"Authorization": scheme}
+            assert (await s.client.post("/token", form, headers=headers)).status == 401
+        assert s.broken == [
+            "client.two_methods",
+            "client.two_ids",
+            "client.secret",
+            "client.basic",
+            "client.scheme",
+            "client.basic",
+        ]
 
 
 class Signer:
@@ -429,7 +469,11 @@ async def test_an_assertion_is_really_checked(autojump_clock: MockClock) -> None
             assert await signer.ask(**changes) == 401
         signer.key = ECKey.generate_key("P-256")
         assert await signer.ask() == 401
-        names = ["iss", "aud", "exp", "exp", "iat", "jti", "signature"]
+        form = {"client_assertion": "a.b.c", "client_assertion_type": JWT_BEARER}
+        assert (await s.client.post("/token", dict(form))).status == 401
+        form = {"client_assertion": "a.b.c", "client_assertion_type": "saml"}
+        assert (await s.client.post("/token", dict(form))).status == 401
+        names = ["iss", "aud", "exp", "exp", "iat", "jti", "signature", "form", "type"]
         assert s.broken == [f"assertion.{name}" for name in names]
 
 
@@ -452,6 +496,10 @@ async def test_a_metadata_document_is_a_client(autojump_clock: MockClock) -> Non
         await s.client.log_in()
         assert s.provider.metadata()["client_id_metadata_document_supported"]
         assert s.broken == []
+        s.client.client_id = "https://bridge.example/copy.json"
+        s.provider.clients.documents[s.client.client_id] = document
+        assert await s.client.authorize() == ""
+        assert s.broken == ["document.client_id"]
 
 
 # --- the other endpoints ----------------------------------------------------------

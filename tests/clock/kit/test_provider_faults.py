@@ -129,6 +129,20 @@ async def test_an_answer_nobody_waited_for_is_lost(autojump_clock: MockClock) ->
         assert s.provider.counts.requests["token"] == 4
 
 
+async def test_a_client_that_leaves_while_the_answer_travels_has_lost_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with scene() as s:
+        await s.client.log_in()
+        s.network.latency = 2
+        with trio.move_on_after(5):  # connected at 2, asked at 4, answered at 6
+            await s.client.refresh()
+        await trio.sleep(5)
+        assert s.provider.counts.refreshes == 1
+        assert (await s.client.refresh()).status == 400
+        assert s.broken == []
+
+
 async def test_two_refreshes_at_once_are_noticed(autojump_clock: MockClock) -> None:
     async with scene(Rules(grace=60)) as s:
         await s.client.log_in()
