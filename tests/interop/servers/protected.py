@@ -3,7 +3,7 @@
 Usage: ``protected.py sse|streamable-http PORT ISSUER``
 
 It takes access tokens the issuer has signed for its own address, not a second after
-they expire, and tells where such tokens come from (RFC 9728). Its access log is on stderr.
+they expire, and tells where such tokens come from (RFC 9728). Its log is on stderr.
 """
 
 import json
@@ -18,11 +18,9 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
-from pydantic import AnyHttpUrl, TypeAdapter
 
 SCOPE = "mcp"
 _PATHS = {"sse": "/sse", "streamable-http": "/mcp"}
-_url = TypeAdapter(AnyHttpUrl).validate_python
 
 
 class Verifier:
@@ -73,11 +71,14 @@ def main(kind: Literal["sse", "streamable-http"], port: int, issuer: str) -> Non
     server: MCPServer[Any] = MCPServer(
         "protected",
         token_verifier=Verifier(issuer, resource),
-        auth=AuthSettings(
-            issuer_url=_url(issuer),
-            resource_server_url=_url(resource),
-            required_scopes=[SCOPE],
-            validate_token_resource=True,
+        # From texts: an address made before would get a slash, another issuer's name.
+        auth=AuthSettings.model_validate(
+            {
+                "issuer_url": issuer,
+                "resource_server_url": resource,
+                "required_scopes": [SCOPE],
+                "validate_token_resource": True,
+            }
         ),
     )
     server.tool()(whoami)
