@@ -16,7 +16,7 @@ import click
 from bridge import __version__
 from bridge.cli.exit import EXIT_FAILED, CommandFailed, complain
 from bridge.cli.invocation import Invocation
-from bridge.cli.oauth_commands import oauth_group
+from bridge.cli.oauth_commands import doctor_command, oauth_group
 from bridge.cli.options import (
     HOME_HELP,
     config_option,
@@ -243,6 +243,7 @@ def tool_list_command(
 
 
 cli.add_command(oauth_group)
+cli.add_command(doctor_command)
 
 # The seed's spellings of the same commands (R115, R116).
 server_group.add_command(serve_command, "start")

@@ -171,3 +171,44 @@ def status_command(
 
     found = invocation.about(config, debug=debug)
     sys.exit(show_status(Ask(invocation=found, port=port), server, form=form))
+
+
+@click.command(
+    "doctor",
+    epilog=_epilog(
+        "bridge doctor",
+        "bridge doctor production",
+        "bridge doctor --format json",
+        done="every step of every server is well",
+        failed="at least one step is not",
+    ),
+)
+@click.argument("server", required=False)
+@click.option(
+    "--register",
+    is_flag=True,
+    help="Where a login would register a client: register it now, and keep it.",
+)
+@format_option
+@config_option
+@home_option
+@debug_option
+@click.pass_obj
+def doctor_command(
+    invocation: Invocation,
+    *,
+    server: str | None,
+    register: bool,
+    form: str,
+    config: str | None,
+    debug: bool,
+) -> None:
+    """Try every step towards SERVER, or towards all, and explain what fails.
+
+    Nothing is changed: nobody is logged in, no token is refreshed. It says what to
+    run or to change next.
+    """
+    from bridge.cli.doctor.command import doctor
+
+    found = invocation.about(config, debug=debug)
+    sys.exit(doctor(found, server, register=register, form=form))

@@ -55,11 +55,11 @@ class Account:
         self._world = world
         self._log = log.bind(upstream=settings.name)
         self.stored = StoredLogin(world.shelf, settings, log=self._log)
-        self._dialogues = Dialogues(world.fetcher, log=self._log)
+        self.dialogues = Dialogues(world.fetcher, log=self._log)
         self.preflight = Preflight(
             settings,
             stored=self.stored,
-            dialogues=self._dialogues,
+            dialogues=self.dialogues,
             clock=world.clock,
             log=self._log,
         )
@@ -129,7 +129,7 @@ class Account:
         login = PersonLogin(
             self.settings,
             self._world.reception,
-            dialogues=self._dialogues,
+            dialogues=self.dialogues,
             entropy=self._world.entropy,
             clock=self._world.clock,
             log=self._log,
@@ -161,7 +161,7 @@ class Account:
     async def _persisted(self, base: Credential, steps: Steps[TokenSet]) -> Credential:
         """Tokens that come are stored, whatever is cancelled meanwhile."""
         with trio.move_on_after(_EXCHANGE_DEADLINE, shield=True):
-            tokens = await self._dialogues.perform(steps)
+            tokens = await self.dialogues.perform(steps)
             credential = replace(base, tokens=tokens)
             await self.stored.keep(credential)
             return credential
@@ -203,7 +203,7 @@ class Account:
             new_token=self._world.entropy.token,
         )
         try:
-            return await self._dialogues.perform(steps)
+            return await self.dialogues.perform(steps)
         except OAuthError as error:
             self._log.emit(events.OAUTH_REVOCATION_FAILED, error=error.public)
             return False

@@ -167,7 +167,7 @@ def commands(group: click.Group, *path: str) -> list[list[str]]:
 def test_the_commands_of_the_first_release_are_there() -> None:
     names = {" ".join(path) for path in commands(cli)}
     assert names == {
-        *("oauth login", "oauth logout", "oauth status"),
+        *("oauth login", "oauth logout", "oauth status", "doctor"),
         *("serve", "check", "status", "demo", "mcp list", "tool list"),
         *("server start", "server status", "config validate"),
     }
