@@ -126,6 +126,15 @@ def test_what_is_no_plain_https_address_is_neither_asked_nor_opened(url: str) ->
 
 
 @pytest.mark.requirement("D6")
+@pytest.mark.parametrize(
+    "url", ["\\\\server\\share", "https://a/b\\c", "https://a/\n", " https://a"]
+)
+def test_what_parsers_read_differently_is_refused_before_it_is_parsed(url: str) -> None:
+    with pytest.raises(AddressRefused, match="blanks, backslashes or invisible"):
+        check_endpoint(url, what="token_endpoint")
+
+
+@pytest.mark.requirement("D6")
 @pytest.mark.parametrize("url", FOR_A_SHELL)
 def test_what_a_shell_would_act_on_is_not_opened(url: str) -> None:
     with pytest.raises(AddressRefused, match="a shell would act on"):
