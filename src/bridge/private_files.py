@@ -120,7 +120,7 @@ def _read(path: Path, limit: int) -> tuple[bytes, int | None] | None:
     try:
         with _opened(path.parent, _ENTER) as folder:
             file = os.open(path.name, _READ, dir_fd=folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _explained(error, path) from error
