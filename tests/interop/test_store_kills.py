@@ -42,6 +42,7 @@ async def rotate(number):
             await shelf.load()
             number += 1
             await shelf.save(renewed(number))
+            assert await shelf.load() == renewed(number)  # nobody else writes
         print(number, flush=True)
 
 for line in sys.stdin:
