@@ -180,7 +180,7 @@ def _wanted_method(settings: OAuthSettings, provider: Provider) -> AuthMethod:
         order.insert(0, "private_key_jwt")
     if settings.grant != "client_credentials":
         order.insert(0, "none")
-    offered: list[AuthMethod] = [m for m in order if listed is None or m in listed]
+    offered: list[AuthMethod] = [m for m in order if not listed or m in listed]
     if not offered:
         raise RegistrationFailed(
             f"{provider.issuer} offers no way to prove the client that can be used",

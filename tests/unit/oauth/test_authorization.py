@@ -128,11 +128,13 @@ def test_scope_may_be_written_by_hand_and_is_remembered_as_asked() -> None:
 @pytest.mark.requirement("R90")
 def test_the_query_of_the_endpoint_is_kept_where_it_is_not_ours() -> None:
     endpoint = "https://id.example/authorize?tenant=a%20b&p=&state=evil&x=1"
+    endpoint += "&response_mode=form_post"
     at = discovered(provider=provider(authorization_endpoint=endpoint))
     login = attempt(settings(additional_params={"x": "2"}), at=at)
     query = query_of(login.url)
     assert (query["tenant"], query["p"], query["x"]) == ("a b", "", "2")
     assert query["state"] == login.state
+    assert "response_mode" not in query  # the callback reads a query and nothing else
 
 
 def test_no_scope_at_all_lets_the_server_choose() -> None:

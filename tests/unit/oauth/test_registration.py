@@ -224,6 +224,7 @@ def test_a_client_of_its_own_right_is_never_public() -> None:
     ("listed", "asked"),
     [
         (None, "none"),
+        ((), "none"),
         (("client_secret_basic", "none"), "none"),
         (("client_secret_post", "client_secret_basic"), "client_secret_basic"),
         (("client_secret_post",), "client_secret_post"),

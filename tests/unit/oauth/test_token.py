@@ -397,6 +397,13 @@ def test_what_is_no_token_answer_is_said_so(what: str) -> None:
     assert refused.value.advice
 
 
+def test_a_redirect_is_told_from_a_page() -> None:
+    with pytest.raises(TokenAnswerInvalid, match="redirects"):
+        refreshed(SHAPELESS["a redirect"])
+    with pytest.raises(TokenAnswerInvalid, match="not a JSON object"):
+        refreshed(PAGE)
+
+
 def test_an_endpoint_that_must_not_be_asked_is_named() -> None:
     with pytest.raises(AddressRefused, match="private network"):
         refreshed(FORBIDDEN)
