@@ -1,4 +1,4 @@
-"""A login in a real browser at the provider's own pages, and what it shows at the end."""
+"""A login in a real browser at the provider's own pages, and what is shown then."""
 
 from collections.abc import Iterator
 from pathlib import Path
