@@ -19,7 +19,7 @@ from bridge.oauth.metadata import (
     read_server_metadata,
 )
 from bridge.oauth.provider import Provider
-from kit.providers import PROVIDERS, document, issuer
+from kit.provider_documents import PROVIDERS, document, issuer
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/documents.json").read_text())
 SERVER = "https://mcp.example/team/mcp"
