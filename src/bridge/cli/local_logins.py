@@ -16,11 +16,17 @@ from bridge.errors import OAuthError
 from bridge.oauth.credential import Credential
 from bridge.observe.status import OAuthStatus
 from bridge.upstream.account import Account
-from bridge.upstream.login import Invitation
+from bridge.upstream.login import Invitation, Invite
+
+#: After a login its browser is still to be shown how it ended.
+LAST_PAGE = 5.0
 
 
 class Desk(LoginDesk, Protocol):
     """The login listener, which somebody has to run."""
+
+    @property
+    def listening(self) -> bool: ...
 
     async def run(
         self, stopping: trio.Event, *, task_status: trio.TaskStatus[None] = ...
@@ -58,7 +64,8 @@ class LocalLogins:
         if not force and (renewed := await _renewed(account)) is not None:
             return _status_of(name, renewed)
         header = await self._knock(name)
-        begin = partial(account.log_in, header, invite=partial(_invite, name, show))
+        invite = partial(_invite, name, show)
+        begin = partial(self._attended, account, header, invite=invite)
         serve = partial(self._desk.run, trio.Event())
         try:
             credential = await alongside(begin, serve)
@@ -66,6 +73,22 @@ class LocalLogins:
             first, *more = explained(error)
             raise CommandFailed(f"not logged in to '{name}': {first}", *more) from error
         return _status_of(name, credential)
+
+    async def _attended(
+        self, account: Account, header: str, *, invite: Invite
+    ) -> Credential:
+        try:
+            credential = await account.log_in(header, invite=invite)
+        except OAuthError:
+            await self._closed()
+            raise
+        await self._closed()
+        return credential
+
+    async def _closed(self) -> None:
+        with trio.move_on_after(LAST_PAGE):
+            while self._desk.listening:  # noqa: ASYNC110 - once, at the end
+                await trio.sleep(0.1)
 
     async def paste(self, name: str, pasted: str) -> bool:  # noqa: ARG002 - the seam's
         return await self._desk.deliver(query_of(pasted)) is not None

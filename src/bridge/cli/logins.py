@@ -7,7 +7,6 @@ from urllib.parse import quote
 import msgspec
 import trio
 
-from bridge.cli.control_client import ControlClient
 from bridge.cli.exit import CommandFailed
 from bridge.cli.login_view import is_pending
 from bridge.cli.remote import Conflict
@@ -61,6 +60,19 @@ class Logins(Protocol):
         ...
 
 
+class Asks(Protocol):
+    """What is used of `ControlClient`."""
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        deadline: float = ...,
+    ) -> bytes: ...
+
+
 class _All(msgspec.Struct):
     servers: tuple[OAuthStatus, ...] = ()
 
@@ -70,7 +82,7 @@ class RemoteLogins:
 
     live = True
 
-    def __init__(self, client: ControlClient) -> None:
+    def __init__(self, client: Asks) -> None:
         self._client = client
 
     async def statuses(self) -> tuple[OAuthStatus, ...]:

@@ -329,13 +329,21 @@ def test_a_provider_without_pkce_is_explained_with_the_setting() -> None:
 def test_a_client_is_named_with_where_it_comes_from(
     known: Client | None, said: str
 ) -> None:
-    assert brief(verdicts.client(known, f"{IDP}/register?x=1")) == ("ok", said)
+    assert brief(verdicts.client(known, FOUND)) == ("ok", said)
+
+
+def test_nobody_knows_whether_default_paths_can_be_registered_at() -> None:
+    guessed = replace(FOUND, provider=replace(PROVIDER, source="defaults"))
+    said = verdicts.client(None, guessed)
+    assert said.outcome is Outcome.SKIPPED
+    assert f"{IDP}/register" in said.said
+    assert "--register" in said.said
 
 
 @pytest.mark.requirement("R103")
 def test_the_secret_of_a_client_is_not_shown() -> None:
     secret = replace(REGISTERED, client_secret="canary")
-    assert "canary" not in str(verdicts.client(secret, ""))
+    assert "canary" not in str(verdicts.client(secret, FOUND))
 
 
 # --- the token ---

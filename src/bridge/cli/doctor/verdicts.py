@@ -211,10 +211,16 @@ def pkce(settings: OAuthSettings, found: Discovered) -> Finding | None:
     return ok(PKCE, "S256" if advertised else "not advertised; S256 is used")
 
 
-def client(known: Client | None, registration_endpoint: str) -> Finding:
+def client(known: Client | None, found: Discovered) -> Finding:
     """``known`` None: none yet, and a login would register one."""
     if known is None:
-        where = shown_address(registration_endpoint)
+        where = shown_address(found.provider.registration_endpoint)
+        if found.provider.source == "defaults":
+            return skipped(
+                CLIENT,
+                f"nothing says whether one can register at {where}; "
+                "--register tries it",
+            )
         return ok(CLIENT, f"none yet; the first login registers one at {where}")
     sources = {
         "configured": "as configured",

@@ -167,8 +167,7 @@ class Walk:
         except OAuthError as error:
             self._note(failure(verdicts.CLIENT, error))
             return
-        endpoint = found.provider.registration_endpoint
-        self._note(verdicts.client(client, endpoint))
+        self._note(verdicts.client(client, found))
 
     async def _client(self, account: Account, found: Discovered) -> Client | None:
         """Who we are there; None where a login would register."""
