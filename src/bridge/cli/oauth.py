@@ -63,7 +63,9 @@ async def _log_in(
     logins, (status,) = await _found(ask, server)
     name = printable(status.name)
     if not force and verdict(status, now=_now()) is Verdict.VALID:
-        click.echo(f"already logged in to '{name}'{_until(status)}; --force does anew")
+        click.echo(
+            f"already logged in to '{name}'{_until(status)}; --force logs in anew"
+        )
         return EXIT_OK
     person = Person(logins, status.name)
     begin = partial(logins.log_in, status.name, force=force, show=person.show)
