@@ -47,8 +47,8 @@ async def rotate(number):
 
 for line in sys.stdin:
     if not (child := os.fork()):
+        print(f"pid {os.getpid()}", flush=True)
         trio.run(rotate, int(line))
-    print(f"pid {child}", flush=True)
     os.waitpid(child, 0)
     print("gone", flush=True)
 """
@@ -74,9 +74,10 @@ class Rotator:
         """Go on from there; returns when the first renewal is on the disk."""
         self._stdin.write(f"{number}\n")
         self._stdin.flush()
-        told = {self._stdout.readline(), self._stdout.readline()}
-        (pid,) = told - {f"{number + 1}\n"}  # either may be the first to speak
-        self._child = int(pid.removeprefix("pid "))
+        what, pid = self._stdout.readline().split()
+        assert what == "pid"  # never a signal to a number that is something else
+        self._child = int(pid)
+        assert int(self._stdout.readline()) == number + 1
         return number + 1
 
     def kill(self) -> int:
