@@ -114,6 +114,7 @@ class SimulatedListener(trio.abc.Listener[SimulatedStream]):
     def __init__(self, network: "SimulatedNetwork", address: Address) -> None:
         self._network = network
         self._address = address
+        self._closed = False
         self.incoming, self._accepted = trio.open_memory_channel[SimulatedStream](100)
         self.socket = SimulatedSocketOfListener(address)
 
@@ -121,7 +122,9 @@ class SimulatedListener(trio.abc.Listener[SimulatedStream]):
         return await self._accepted.receive()
 
     async def aclose(self) -> None:
-        self._network.forget(self._address)
+        if not self._closed:  # by now another may listen there
+            self._network.forget(self._address)
+        self._closed = True
         while self._accepted.statistics().current_buffer_used:
             self._accepted.receive_nowait().reset()  # connected, and never served
         self._accepted.close()

@@ -38,6 +38,8 @@ Listener = trio.abc.Listener[trio.abc.Stream]
 #: After the last login the answered pages still have to reach their browsers.
 GRACE = 1.0
 LAST_WORDS = 2.0
+#: Closing a socket does not wait; this is for one that is broken.
+CLEAN_UP = 1.0
 #: A browser opens a few; whoever leaves connections open harms nobody else.
 CONNECTIONS = 32
 SMALL = 16 * 2**10
@@ -287,5 +289,7 @@ _PAGES = {True: pages.SUCCEEDED, False: pages.FAILED, None: pages.UNFINISHED}
 
 
 async def _close_all(listeners: Sequence[Listener]) -> None:
-    for listener in listeners:
-        await listener.aclose()
+    # Cancelled after the first, the others would keep the port.
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLEAN_UP):
+        for listener in listeners:
+            await listener.aclose()
