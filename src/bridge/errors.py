@@ -152,7 +152,8 @@ class Unauthorized(LinkError):
     """401 from the upstream. ``challenge`` is its WWW-Authenticate header.
 
     ``generation``: of the token that was refused, 0 when none was sent. ``passing``:
-    why no better one can be had for the moment; empty: somebody has to act.
+    why no better one can be had for the moment; empty: somebody has to act, as
+    ``advice`` says.
     """
 
     code = "link.unauthorized"
@@ -165,11 +166,13 @@ class Unauthorized(LinkError):
         challenge: str = "",
         generation: int = 0,
         passing: str = "",
+        advice: str = "",
     ) -> None:
         super().__init__(public)
         self.challenge = challenge
         self.generation = generation
         self.passing = passing
+        self.advice = advice
 
 
 class Forbidden(LinkError):
@@ -302,6 +305,13 @@ class StorageError(BridgeError):
     """The token store could not read or write."""
 
     code = "storage.failed"
+
+
+class StorageBusy(StorageError):
+    """Another process holds a stored login, and does not let go in time."""
+
+    code = "storage.busy"
+    retryable = True
 
 
 class OAuthError(BridgeError):

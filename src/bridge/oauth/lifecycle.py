@@ -7,16 +7,17 @@ not in the table changes nothing.
 from                        event                             to
 ==========================  ================================  ==================
 any                         Loaded, Replaced                  VALID, or STALE
-ABSENT                      Needed                            LOGIN_REQUIRED *
-STALE                       Needed, RefreshDue                REFRESHING
+ABSENT                      Needed, Rejected                  LOGIN_REQUIRED *
+STALE                       Needed, Rejected, RefreshDue      REFRESHING
 VALID                       RefreshDue, Rejected              REFRESHING **
+VALID, dead, in a pause     RefreshDue                        STALE
 REFRESHING                  Refreshed                         VALID
 REFRESHING                  RefreshFailed, transient          VALID, dead: STALE
 REFRESHING                  RefreshFailed, for good           LOGIN_REQUIRED *
 VALID                       Insufficient (scope)              VALID *
-LOGIN_REQUIRED              Needed, nobody logging in         LOGIN_REQUIRED *
-LOGIN_REQUIRED              RefreshDue (the old token dies)   LOGIN_REQUIRED
-LOGIN_REQUIRED              Rejected                          LOGIN_REQUIRED
+LOGIN_REQUIRED, serving     Rejected                          LOGIN_REQUIRED *
+LOGIN_REQUIRED, serving     RefreshDue (the old token dies)   LOGIN_REQUIRED
+LOGIN_REQUIRED              Needed, not by hand               LOGIN_REQUIRED *
 any                         LoggedIn                          VALID
 any                         LoginEnded                        as it was
 any                         LogIn (a command)                 as it was *
@@ -24,9 +25,10 @@ any                         Gone (the file, by hand)          LOGIN_REQUIRED *
 any                         LoggedOut                         LOGIN_REQUIRED
 ==========================  ================================  ==================
 
-\\* a login begins. \\*\\* LOGIN_REQUIRED * where there is no refresh token, and where a
-token fresh from a refresh is refused; without \\* where one fresh from a login is:
-another login would bring the same.
+\\* a login begins, unless one is under way. \\*\\* LOGIN_REQUIRED * where there is no
+refresh token, and where a token fresh from a refresh is refused; without \\* where one
+fresh from a login is: another login would bring the same, so the next one is *by hand*,
+as it is after LoggedOut: begun by a command or a changed file, by nothing else.
 
 The *generation* counts the tokens: whoever comes with an older one is told to take the
 newer, so that a hundred answers 401 cost one refresh.
@@ -40,6 +42,29 @@ from msgspec.structs import replace
 
 from bridge.oauth import schedule
 from bridge.oauth.credential import Credential
+from bridge.oauth.lifecycle_events import (
+    Accepted,
+    Action,
+    Erase,
+    Event,
+    ForgetRefresh,
+    Gone,
+    Insufficient,
+    Loaded,
+    LoggedIn,
+    LoggedOut,
+    LogIn,
+    LoginEnded,
+    Needed,
+    PostRefresh,
+    Publish,
+    RefreshDue,
+    Refreshed,
+    RefreshFailed,
+    Rejected,
+    StartLogin,
+    Unpublish,
+)
 from bridge.oauth.schedule import Age, Moment
 
 #: Steps up to one set of scopes, and sets of scopes asked for, until a new login.
@@ -47,9 +72,13 @@ STEP_UPS = 2
 STEP_UP_SETS = 8
 #: A token that works elsewhere and is this young is not renewed for one refusal.
 _JUST_RENEWED = 1.0
+#: Only the refusal of a young token says that its like will be refused as well: one
+#: that idled, or outlived a machine's sleep, says nothing.
+_FRESH = 300.0
 _BACKOFF_BASE = 1.0
 _BACKOFF_CAP = 60.0
 _LONGEST_WISH = 300.0
+_EXPIRED = "expired, and it cannot be refreshed"
 
 
 class Phase(Enum):
@@ -72,10 +101,11 @@ class Origin(Enum):
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """``serving``: the token is given to requests. ``accepted``: it worked once,
-    ``refused``: and then no more.
+    ``refused``: a server wanted another one, and there was none yet.
 
-    ``unattended``: a login needs nobody (client credentials). ``retry_at``: monotonic
-    time before which no refresh is tried again.
+    ``unattended``: a login needs nobody (client credentials). ``by_hand``: only an
+    operator begins the next login. ``retry_at``: monotonic time before which no refresh
+    is tried again.
     """
 
     unattended: bool = False
@@ -91,6 +121,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     retry_at: float = 0.0
     logging_in: bool = False
+    by_hand: bool = False
     step_ups: Mapping[str, int] = {}
     reason: str = ""
 
@@ -115,6 +146,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         held = self.credential
         pause = max(self.retry_at - now.monotonic, 0.0)
         match self.phase:
+            case Phase.VALID if self.refused:
+                return pause
             case Phase.VALID if held is not None and self.refreshable:
                 wait = schedule.renew_in(held.tokens, self.age, now, chance=self.chance)
                 return max(wait, min(pause, max(self.remaining(now), 0.0)), 0.0)
@@ -126,136 +159,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
                 return float("inf")
 
 
-class Loaded(msgspec.Struct, frozen=True):
-    """The store holds this login: at the start, or written by another process."""
-
-    credential: Credential
-    chance: float = 0.0
-
-
-class Gone(msgspec.Struct, frozen=True):
-    """The stored login was taken away by hand (R101)."""
-
-
-class Needed(msgspec.Struct, frozen=True):
-    """401, and no token was sent."""
-
-    challenge: str = ""
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """401 to the token of this generation."""
-
-    generation: int
-    challenge: str = ""
-
-
-class Insufficient(msgspec.Struct, frozen=True):
-    """403 ``insufficient_scope`` to the token of this generation."""
-
-    generation: int
-    scope: str
-    challenge: str = ""
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """The server took the token of this generation."""
-
-    generation: int
-
-
-class RefreshDue(msgspec.Struct, frozen=True):
-    """`State.due_in` has passed."""
-
-
-class Refreshed(msgspec.Struct, frozen=True):
-    """New tokens, already stored."""
-
-    credential: Credential
-    chance: float = 0.0
-
-
-class RefreshFailed(msgspec.Struct, frozen=True):
-    """``transient``: the refresh token may still be good. ``chance`` in 0..1."""
-
-    reason: str
-    transient: bool = False
-    retry_after: float | None = None
-    chance: float = 0.0
-
-
-class LoggedIn(msgspec.Struct, frozen=True):
-    """A login brought tokens, already stored."""
-
-    credential: Credential
-    chance: float = 0.0
-
-
-class LoginEnded(msgspec.Struct, frozen=True):
-    """A login brought none."""
-
-    reason: str
-
-
-class LogIn(msgspec.Struct, frozen=True):
-    """An operator wants a login; ``force``: even with a good token."""
-
-    force: bool = False
-
-
-class LoggedOut(msgspec.Struct, frozen=True):
-    """An operator logged out; the stored login is gone."""
-
-    reason: str = "logged out"
-
-
-Event = (
-    Loaded
-    | Gone
-    | Needed
-    | Rejected
-    | Insufficient
-    | Accepted
-    | RefreshDue
-    | Refreshed
-    | RefreshFailed
-    | LoggedIn
-    | LoginEnded
-    | LogIn
-    | LoggedOut
-)
-
-
-class Publish(msgspec.Struct, frozen=True):
-    """From now on requests carry the state's token."""
-
-
-class Unpublish(msgspec.Struct, frozen=True):
-    """From now on requests carry none."""
-
-
-class PostRefresh(msgspec.Struct, frozen=True):
-    """Get new tokens without a person."""
-
-
-class StartLogin(msgspec.Struct, frozen=True):
-    """Get new tokens; ``wider``: keep the scopes held, add those of the challenge."""
-
-    challenge: str = ""
-    wider: bool = False
-
-
-class ForgetRefresh(msgspec.Struct, frozen=True):
-    """Keep the stored login without its refresh token, which is worth nothing now."""
-
-
-class Erase(msgspec.Struct, frozen=True):
-    """Take a login that cannot be used any more out of the store (R100)."""
-
-    reason: str
-
-
-Action = Publish | Unpublish | PostRefresh | StartLogin | ForgetRefresh | Erase
 Step = tuple[State, tuple[Action, ...]]
 
 
@@ -290,7 +193,7 @@ def step(state: State, event: Event, now: Moment) -> Step:  # noqa: C901, PLR091
             return _log_in(state, force=force)
         case LoggedOut(reason):
             after = replace(_without(state), phase=Phase.LOGIN_REQUIRED, reason=reason)
-            return replace(after, logging_in=False), (Unpublish(),)
+            return replace(after, logging_in=False, by_hand=True), (Unpublish(),)
 
 
 def _take(state: State, credential: Credential, chance: float, now: Moment) -> State:
@@ -305,6 +208,7 @@ def _take(state: State, credential: Credential, chance: float, now: Moment) -> S
         serving=True,
         accepted=False,
         refused=False,
+        by_hand=False,
         failures=0,
         retry_at=0.0,
         reason="",
@@ -321,13 +225,16 @@ def _loaded(state: State, event: Loaded, now: Moment) -> Step:
         return state, ()
     after = _take(state, event.credential, event.chance, now)
     after = replace(after, origin=Origin.STORE)
+    if after.age.of_the_future and not after.refreshable:
+        # One of the two clocks was wrong: no reason to throw the only token away.
+        after = replace(after, age=Age(now))
     if after.remaining(now) > 0:
         return after, (Publish(),)
     if after.refreshable:
         stale = replace(after, phase=Phase.STALE, serving=False)
         return stale, (Unpublish(),)
     lost = replace(_without(after), phase=Phase.ABSENT)
-    return lost, (Unpublish(), Erase("expired, and it cannot be refreshed"))
+    return lost, (Unpublish(), Erase(event.credential, _EXPIRED))
 
 
 def _gone(state: State) -> Step:
@@ -335,7 +242,7 @@ def _gone(state: State) -> Step:
         return state, ()
     reason = "the stored login was removed"
     after = replace(_without(state), phase=Phase.LOGIN_REQUIRED, reason=reason)
-    return _with_login(after, StartLogin(), Unpublish())
+    return _with_login(replace(after, by_hand=False), StartLogin(), Unpublish())
 
 
 def _with_login(state: State, login: StartLogin, *before: Action) -> Step:
@@ -347,7 +254,16 @@ def _with_login(state: State, login: StartLogin, *before: Action) -> Step:
 
 def _needed(state: State, challenge: str, now: Moment) -> Step:
     match state.phase:
-        case Phase.ABSENT | Phase.LOGIN_REQUIRED if not state.serving:
+        case Phase.LOGIN_REQUIRED if not (state.serving or state.by_hand):
+            return _with_login(state, StartLogin(challenge))
+        case _:
+            return _wanting(state, challenge, now)
+
+
+def _wanting(state: State, challenge: str, now: Moment) -> Step:
+    """A server asks for a token, and none is served."""
+    match state.phase:
+        case Phase.ABSENT:
             after = replace(state, phase=Phase.LOGIN_REQUIRED)
             return _with_login(after, StartLogin(challenge))
         case Phase.STALE if state.retry_at <= now.monotonic:
@@ -358,9 +274,9 @@ def _needed(state: State, challenge: str, now: Moment) -> Step:
 
 def _rejected(state: State, event: Rejected, now: Moment) -> Step:
     if event.generation != state.generation or not state.serving:
-        return _needed(state, event.challenge, now)
+        return _wanting(state, event.challenge, now)
     match state.phase:
-        case Phase.VALID if not state.accepted and state.origin is not Origin.STORE:
+        case Phase.VALID if _is_fresh(state, now):
             return _fresh_refused(state, event.challenge)
         case Phase.VALID if state.refreshable:
             return _refresh_refused(state, now)
@@ -370,6 +286,13 @@ def _rejected(state: State, event: Rejected, now: Moment) -> Step:
             )
         case _:
             return state, ()
+
+
+def _is_fresh(state: State, now: Moment) -> bool:
+    """Nothing but the token itself can be what is refused."""
+    if state.accepted or state.origin is Origin.STORE:
+        return False
+    return state.age.at(now) < _FRESH and state.remaining(now) > 0
 
 
 def _refresh_refused(state: State, now: Moment) -> Step:
@@ -391,8 +314,8 @@ def _fresh_refused(state: State, challenge: str) -> Step:
         "the server refuses a token fresh from a login: it may be issued for another"
         " audience or resource"
     )
-    after = replace(_without(state), phase=Phase.LOGIN_REQUIRED, reason=reason)
-    return after, (Unpublish(),)
+    after = replace(state, phase=Phase.LOGIN_REQUIRED, serving=False, reason=reason)
+    return replace(after, by_hand=True), (Unpublish(),)
 
 
 def _login_required(state: State, challenge: str, reason: str) -> Step:
@@ -418,13 +341,19 @@ def _accepted(state: State, generation: int) -> Step:
 
 
 def _due(state: State, now: Moment) -> Step:
+    dead = state.remaining(now) <= 0
     match state.phase:
+        case Phase.VALID if (
+            state.refreshable and dead and state.retry_at > (now.monotonic)
+        ):
+            stale = replace(state, phase=Phase.STALE, serving=False)
+            return stale, (Unpublish(),)
         case Phase.VALID | Phase.STALE if state.refreshable:
             return replace(state, phase=Phase.REFRESHING), (PostRefresh(),)
-        case Phase.VALID if state.remaining(now) <= 0:
+        case Phase.VALID if dead and (held := state.credential) is not None:
             after, actions = _login_required(state, "", "the login has expired")
-            return after, (*actions, Erase("expired, and it cannot be refreshed"))
-        case Phase.LOGIN_REQUIRED if state.serving and state.remaining(now) <= 0:
+            return after, (*actions, Erase(held, _EXPIRED))
+        case Phase.LOGIN_REQUIRED if state.serving and dead:
             return replace(state, serving=False), (Unpublish(),)
         case _:
             return state, ()
@@ -481,4 +410,4 @@ def _login_ended(state: State, reason: str) -> Step:
 def _log_in(state: State, *, force: bool) -> Step:
     if state.phase is Phase.VALID and not force:
         return state, ()
-    return _with_login(state, StartLogin())
+    return _with_login(replace(state, step_ups={}), StartLogin())

@@ -33,6 +33,11 @@ class Age(msgspec.Struct, frozen=True):
 
     born: Moment
 
+    @property
+    def of_the_future(self) -> bool:
+        """By its date, it is not even issued yet."""
+        return self.born.monotonic == -inf
+
     def at(self, now: Moment) -> float:
         """Seconds, never negative."""
         by_wall = now.wall - self.born.wall

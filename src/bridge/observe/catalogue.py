@@ -196,6 +196,9 @@ OAUTH_PKCE_UNADVERTISED = Event(
 OAUTH_DEFAULTS_USED = Event(  # no metadata: the default paths of 2025-03-26 (D6)
     "oauth.defaults_used", "warning", ("upstream", "issuer")
 )
+OAUTH_LOGIN_LOST = Event(  # serving: the old token still does, until its end
+    "oauth.login_lost", "error", ("upstream", "reason", "serving")
+)
 OAUTH_STEPPED_UP = Event("oauth.stepped_up", "info", ("upstream", "scopes"))
 OAUTH_TOKENS_SAVED = Event("oauth.tokens_saved", "debug", ("upstream", "url_hash"))
 OAUTH_TOKENS_ERASED = Event(

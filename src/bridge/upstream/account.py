@@ -31,8 +31,8 @@ from bridge.upstream.preflight import Preflight
 from bridge.upstream.stored_login import StoredLogin
 from bridge.upstream.token_store import Shelf
 
-#: From the request to the file. Shielded: a rotated refresh token that is lost on the
-#: way is a login lost.
+#: From the request to the answer. Shielded, and so is the way to the file: a rotated
+#: refresh token that is lost there is a login lost.
 _EXCHANGE_DEADLINE = 15.0
 _FORGOTTEN = frozenset({"invalid_client", "unauthorized_client"})
 
@@ -91,15 +91,17 @@ class Account:
         """New tokens for ``held``, stored; those another process stored, if it was
         first; None when the stored login was taken away by hand.
 
-        Raises OAuthError. One owner at a time across processes (threats D10).
+        Raises OAuthError, and StorageBusy: one owner at a time across processes, for
+        two refreshes at once end a login where refresh tokens rotate (threats D10).
         """
         async with self.stored.held():
-            had = self.stored.exists and not self.stored.unsaved
+            had = self.stored.exists and self.stored.unsaved is None
             found = await self.stored.load()
-            if found is None and had:
+            if had and not self.stored.exists:
                 return None
-            if found is not None and _is_newer(found, held):
-                return found
+            newest = self.stored.unsaved or found
+            if newest is not None and _is_another(newest, held):
+                return newest
             try:
                 return await self._persisted(held, self._refreshing(held))
             except GrantRefused as error:
@@ -109,7 +111,7 @@ class Account:
     async def log_out(self, held: Credential | None) -> bool:
         """Revoke where the provider can (RFC 7009), and erase. True: revoked."""
         revoked = held is not None and await self._revoked(held)
-        async with self.stored.held():
+        async with self.stored.held_at_best():
             await self.stored.erase("logged out")
         scopes = [] if held is None else held.tokens.scope.split()
         self._log.emit(events.OAUTH_LOGGED_OUT, scopes=scopes)
@@ -155,19 +157,25 @@ class Account:
         return partial(self._persist, base)
 
     async def _persist(self, base: Credential, steps: Steps[TokenSet]) -> Credential:
-        async with self.stored.held():
+        async with self.stored.held_at_best():
             return await self._persisted(base, steps)
 
     async def _persisted(self, base: Credential, steps: Steps[TokenSet]) -> Credential:
         """Tokens that come are stored, whatever is cancelled meanwhile."""
-        with trio.move_on_after(_EXCHANGE_DEADLINE, shield=True):
-            tokens = await self.dialogues.perform(steps)
-            credential = replace(base, tokens=tokens)
+        credential = base
+        with trio.CancelScope(shield=True):
+            credential = replace(base, tokens=await self._answered(base, steps))
             await self.stored.keep(credential)
-            return credential
-        raise ProviderUnavailable(
-            f"{base.issuer} gave no tokens within {_EXCHANGE_DEADLINE:g} s"
-        )
+        return credential
+
+    async def _answered(self, base: Credential, steps: Steps[TokenSet]) -> TokenSet:
+        try:
+            with trio.fail_after(_EXCHANGE_DEADLINE):
+                return await self.dialogues.perform(steps)
+        except trio.TooSlowError as late:
+            raise ProviderUnavailable(
+                f"{base.issuer} gave no tokens within {_EXCHANGE_DEADLINE:g} s"
+            ) from late
 
     def _as_client(
         self, discovered: Discovered, client: Client, scopes: tuple[str, ...]
@@ -214,7 +222,6 @@ class Account:
             await self.stored.forget_client(client)
 
 
-def _is_newer(found: Credential, held: Credential) -> bool:
-    """Another process was first."""
-    other = found.tokens.access_token != held.tokens.access_token
-    return other and found.tokens.created_at >= held.tokens.created_at
+def _is_another(found: Credential, held: Credential) -> bool:
+    """Somebody was first. Dates are not asked: clocks are set back (threats D13)."""
+    return found.tokens.access_token != held.tokens.access_token

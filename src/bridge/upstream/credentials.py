@@ -8,13 +8,20 @@ for the one refresh there is.
 
 import random  # noqa: TID251 - only the type; the generator is handed in
 from collections.abc import Callable, Mapping
-from math import isinf
+from functools import partial
+from math import inf, isinf
 from typing import assert_never
 
 import trio
 
-from bridge.errors import GrantRefused, OAuthError, ProviderUnavailable
+from bridge.errors import (
+    GrantRefused,
+    OAuthError,
+    ProviderUnavailable,
+    StorageBusy,
+)
 from bridge.oauth import lifecycle
+from bridge.oauth import lifecycle_events as moves
 from bridge.oauth.challenge import bearer
 from bridge.oauth.credential import Credential
 from bridge.oauth.lifecycle import Phase, State
@@ -73,6 +80,8 @@ class Credentials:
         self._tell: Tell | None = None
         self._told: Verdict | None = None
         self._asked_for: int | None = None  # the actor waits for more than this one
+        self._logins = 0
+        self._early: Callable[[], None] | None = None  # a command before `run`
 
     # --- what requests ask ---
 
@@ -85,12 +94,12 @@ class Credentials:
 
     def accepted(self, generation: int) -> None:
         if generation and not self._state.accepted:
-            self._feed(lifecycle.Accepted(generation))
+            self._feed(moves.Accepted(generation))
 
     def insufficient(self, generation: int, challenge: str) -> None:
         asked = bearer(challenge)
         if asked.error == "insufficient_scope" and asked.scope:
-            self._feed(lifecycle.Insufficient(generation, asked.scope, challenge))
+            self._feed(moves.Insufficient(generation, asked.scope, challenge))
 
     async def renew(self, generation: int, challenge: str) -> Refusal | None:
         self._refused(generation, challenge)
@@ -99,13 +108,14 @@ class Credentials:
                 await self._changed.wait()
         if self._state.serving and self._state.generation > generation:
             return None
-        return Refusal(self._passing_reason())
+        passing = self._passing_reason()
+        return Refusal(passing, advice="" if passing else self._how_to_log_in())
 
     def _refused(self, generation: int, header: str) -> None:
         if generation:
-            self._feed(lifecycle.Rejected(generation, header))
+            self._feed(moves.Rejected(generation, header))
         else:
-            self._feed(lifecycle.Needed(header))
+            self._feed(moves.Needed(header))
 
     def _is_coming(self, generation: int) -> bool:
         """A newer token will be here without a person, or the lack of one certain."""
@@ -137,15 +147,20 @@ class Credentials:
 
     def log_in(self, *, force: bool) -> None:
         """An operator wants a login. ``force``: even with a good token, and anew."""
+        if self._nursery is None:
+            self._early = partial(self.log_in, force=force)
+            return
         if force and self._login is not None:
             self._login.cancel()
             self._login = None
-            self._feed(lifecycle.LoginEnded("an operator began another login"))
-        self._feed(lifecycle.LogIn(force=force))
+            self._feed(moves.LoginEnded("an operator began another login"))
+        self._feed(moves.LogIn(force=force))
 
     def log_out(self) -> None:
         """An operator wants the login forgotten, here and at the provider."""
-        if self._nursery is not None:
+        if self._nursery is None:
+            self._early = self.log_out
+        else:
             self._nursery.start_soon(self._log_out)
 
     # --- the owner's task ---
@@ -169,6 +184,8 @@ class Credentials:
                     self._log.emit(events.OAUTH_PREFLIGHT_PASSED)
                 self._show()
                 task_status.started()
+                if self._early is not None:
+                    self._early()
                 await self._keep_fresh()
         finally:
             self._nursery = None
@@ -177,7 +194,7 @@ class Credentials:
         while True:
             await self._wait()
             if self._state.due_in(self._now()) <= 0:
-                self._feed(lifecycle.RefreshDue())
+                self._feed(moves.RefreshDue())
 
     async def _wait(self) -> None:
         """Until something is due or has changed; look at the store now and then."""
@@ -197,19 +214,24 @@ class Credentials:
 
     def _is_busy(self) -> bool:
         """We are about to write ourselves."""
-        return self._state.phase is Phase.REFRESHING or self._account.stored.unsaved
+        unsaved = self._account.stored.unsaved is not None
+        return self._state.phase is Phase.REFRESHING or unsaved
 
     async def _read_store(self) -> None:
-        self._stamp = await self._account.stored.stamp()
+        before = self._state.generation
+        stamp = await self._account.stored.stamp()
         found = await self._account.stored.load()
+        if self._state.generation != before or self._is_busy():
+            return  # what was read may be older than what we wrote meanwhile
+        self._stamp = stamp
         if found is not None:
             self._log.emit(
                 events.OAUTH_TOKENS_LOADED, url_hash=self._account.stored.url_hash
             )
-            self._feed(lifecycle.Loaded(found, self._rng.random()))
+            self._feed(moves.Loaded(found, self._rng.random()))
             self._end_needless_login()
         elif self._state.credential is not None and self._stamp == "":
-            self._feed(lifecycle.Gone())
+            self._feed(moves.Gone())
 
     def _end_needless_login(self) -> None:
         """Somebody logged in elsewhere while we waited for a person."""
@@ -221,7 +243,7 @@ class Credentials:
     def _now(self) -> Moment:
         return Moment(self._clock.now(), trio.current_time())
 
-    def _feed(self, event: lifecycle.Event) -> None:
+    def _feed(self, event: moves.Event) -> None:
         nursery = self._nursery
         if nursery is None:
             return  # not begun, or over: nobody could act on it
@@ -230,29 +252,47 @@ class Credentials:
         for action in actions:
             self._perform(action, nursery)
         if self._state is not before:
+            self._say(before, event)
             self._show()
             self._answer()
 
-    def _perform(self, action: lifecycle.Action, nursery: trio.Nursery) -> None:
+    def _say(self, before: State, event: moves.Event) -> None:
+        """What somebody on call has to know: a login that worked does no more."""
+        state = self._state
+        ended = state.phase is Phase.LOGIN_REQUIRED and before.phase not in {
+            Phase.ABSENT,
+            Phase.LOGIN_REQUIRED,
+        }
+        died = state.phase is Phase.LOGIN_REQUIRED and (
+            before.serving and not state.serving
+        )
+        if (ended or died) and not isinstance(event, moves.LoggedOut):
+            self._log.emit(
+                events.OAUTH_LOGIN_LOST, reason=state.reason, serving=state.serving
+            )
+
+    def _perform(self, action: moves.Action, nursery: trio.Nursery) -> None:
         held = self._state.credential
         match action:
-            case lifecycle.Publish():
+            case moves.Publish():
                 assert held is not None  # the machine publishes what it holds
                 token = held.tokens.access_token
                 self._headers = {"Authorization": f"Bearer {token}"}
-            case lifecycle.Unpublish():
+            case moves.Unpublish():
                 self._headers = {}
-            case lifecycle.PostRefresh():
+            case moves.PostRefresh():
                 assert held is not None  # and refreshes it
                 nursery.start_soon(self._refresh, held)
-            case lifecycle.StartLogin(header, wider):
+            case moves.StartLogin(header, wider):
+                self._passing = False
+                self._logins += 1
                 self._login = trio.CancelScope()
                 nursery.start_soon(self._log_in, self._login, header, wider)
-            case lifecycle.ForgetRefresh():
+            case moves.ForgetRefresh():
                 assert held is not None
                 nursery.start_soon(self._forget_refresh, held)
-            case lifecycle.Erase(reason):
-                nursery.start_soon(self._erase, reason)
+            case moves.Erase(credential, reason):
+                nursery.start_soon(self._take_out, credential, reason)
             case _:
                 assert_never(action)
 
@@ -261,28 +301,28 @@ class Credentials:
     async def _refresh(self, held: Credential) -> None:
         try:
             renewed = await self._account.refresh(held)
-        except OAuthError as error:
+        except (OAuthError, StorageBusy) as error:
             self._refresh_failed(error)
             return
         self._stamp = await self._account.stored.stamp()
         if renewed is None:
-            self._feed(lifecycle.Gone())
+            self._feed(moves.Gone())
             return
         self._count("refresh", "ok")
-        self._feed(lifecycle.Refreshed(renewed, self._rng.random()))
+        self._feed(moves.Refreshed(renewed, self._rng.random()))
         self._log.emit(
             events.OAUTH_TOKEN_REFRESHED,
             expires_in=renewed.tokens.expires_in,
             generation=self._state.generation,
         )
 
-    def _refresh_failed(self, error: OAuthError) -> None:
+    def _refresh_failed(self, error: OAuthError | StorageBusy) -> None:
         # A token endpoint may say anything; only the refusal of the grant is final.
         final = isinstance(error, GrantRefused)
         wish = error.retry_after if isinstance(error, ProviderUnavailable) else None
         self._count("refresh", error.code)
         self._feed(
-            lifecycle.RefreshFailed(
+            moves.RefreshFailed(
                 error.public,
                 transient=not final,
                 retry_after=wish,
@@ -304,9 +344,12 @@ class Credentials:
                 self._login_failed(scope, error)
                 return
             self._stamp = await self._account.stored.stamp()
-            self._passing = False
+            self._login = None
             self._count("login", "ok")
-            self._feed(lifecycle.LoggedIn(credential, self._rng.random()))
+            self._feed(moves.LoggedIn(credential, self._rng.random()))
+            if wider:
+                scopes = credential.tokens.scope.split()
+                self._log.emit(events.OAUTH_STEPPED_UP, scopes=scopes)
         if scope.cancelled_caught:
             self._login_over(scope, "it is not needed any more")
 
@@ -330,21 +373,21 @@ class Credentials:
     def _login_over(self, scope: trio.CancelScope, reason: str) -> None:
         if self._login is scope:  # else another one has begun
             self._login = None
-            self._feed(lifecycle.LoginEnded(reason))
+            self._feed(moves.LoginEnded(reason))
 
     async def _forget_refresh(self, held: Credential) -> None:
         await self._account.stored.forget_refresh(held)
         self._stamp = await self._account.stored.stamp()
 
-    async def _erase(self, reason: str) -> None:
-        await self._account.stored.erase(reason)
+    async def _take_out(self, expired: Credential, reason: str) -> None:
+        await self._account.stored.take_out(expired, reason)
         self._stamp = await self._account.stored.stamp()
 
     async def _log_out(self) -> None:
         held = self._state.credential
         if self._login is not None:
             self._login.cancel()
-        self._feed(lifecycle.LoggedOut())
+        self._feed(moves.LoggedOut())
         await self._account.log_out(held)
         self._stamp = await self._account.stored.stamp()
 
@@ -368,9 +411,8 @@ class Credentials:
     def _verdict(self) -> Verdict | None:
         """None: it is not certain yet."""
         state = self._state
-        if self._asked_for is None or state.generation > self._asked_for:
-            serving = state.serving
-        else:
+        serving = state.serving and not state.refused
+        if self._asked_for is not None and state.generation <= self._asked_for:
             serving = False  # it serves others, but not who asks
         match state.phase:
             case _ if serving:
@@ -406,7 +448,8 @@ class Credentials:
     def _status(self) -> OAuthStatus:
         state, held = self._state, self._state.credential
         pending = state.logging_in and self._invitation is not None
-        due = state.due_in(self._now())
+        renewed = state.phase in {Phase.VALID, Phase.STALE} and state.refreshable
+        due = state.due_in(self._now()) if renewed else inf
         return OAuthStatus(
             name=self._account.settings.name,
             state="login_pending" if pending else state.phase.value,
@@ -418,4 +461,5 @@ class Credentials:
             user_code="" if self._invitation is None else self._invitation.user_code,
             last_error=state.reason,
             generation=state.generation,
+            logins=self._logins,
         )

@@ -71,7 +71,7 @@ def outcome_of(  # noqa: PLR0911 - one return per kind of failure
         case Unauthorized() if error.passing:
             return unavailable(name, error.passing, state="connected")
         case Unauthorized():
-            return login_needed(name)
+            return login_needed(name, error.advice or LOGIN_REASON)
         case RequestRefused():
             return _refused(error, name=name)
         case LinkTimeout():

@@ -16,7 +16,7 @@ READY                                   Stable                  READY
 CONNECTING, HANDSHAKING, DISCOVERING,   Unauthorized            AUTHORIZING
 READY
 AUTHORIZING, AWAITING_LOGIN,            BearerReady             CONNECTING
-BACKING_OFF
+BACKING_OFF, FAILED
 AUTHORIZING                             RenewFailed             BACKING_OFF *
 AUTHORIZING, READY                      LoginNeeded             AWAITING_LOGIN
 CONNECTING, HANDSHAKING, DISCOVERING,   LinkFailed              BACKING_OFF *
@@ -396,6 +396,7 @@ TABLE: dict[tuple[Phase, type[Event]], _Rule] = {
     (Phase.READY, LoginNeeded): _login_needed,
     (Phase.AWAITING_LOGIN, BearerReady): _reconnect,
     (Phase.BACKING_OFF, BearerReady): _reconnect,
+    (Phase.FAILED, BearerReady): _reconnect,
     (Phase.READY, SessionEnded): _session_ended,
     (Phase.READY, Poke): _poked_while_ready,
     (Phase.DRAINING, CallsDone): _stop,

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from bridge.errors import StorageError
+from bridge.errors import StorageBusy, StorageError
 from bridge.oauth.record import RecordInvalid
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
@@ -96,6 +96,9 @@ class StoreFiles:
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._files.lock(path, within=within))
+            except TimeoutError as error:
+                advice = _ADVICE[errno.ETIMEDOUT]
+                raise StorageBusy(f"{path}: {_reason(error)}; {advice}") from error
             except OSError as error:
                 raise _as_storage_error(error, path) from error
             yield

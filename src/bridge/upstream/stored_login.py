@@ -7,15 +7,18 @@ kept in memory and tried again (threats D12, E4).
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import trio
 from msgspec.structs import replace
 
-from bridge.errors import StorageError
+from bridge.errors import StorageBusy, StorageError
 from bridge.oauth.credential import Credential
 from bridge.oauth.provider import Client
 from bridge.oauth.settings import OAuthSettings
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.upstream.token_store import Shelf
+
+_STORE_DEADLINE = 10.0
 
 
 class StoredLogin:
@@ -47,11 +50,26 @@ class StoredLogin:
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
-        """One owner across processes. A store that has no lock is survived."""
+        """One owner across processes. A store that has no lock is survived.
+
+        Raises StorageBusy: another process has it, and does not let go.
+        """
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._shelf.hold())
+            except StorageBusy:
+                raise
             except StorageError as error:
+                self._trouble(error)
+            yield
+
+    @asynccontextmanager
+    async def held_at_best(self) -> AsyncGenerator[None]:
+        """`held`, for what depends on no token of before: it goes on all the same."""
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self.held())
+            except StorageBusy as error:
                 self._trouble(error)
             yield
 
@@ -65,7 +83,13 @@ class StoredLogin:
         if self._unsaved is None:
             return
         try:
-            await self._shelf.save(self._without_secret(self._unsaved))
+            with trio.fail_after(_STORE_DEADLINE):
+                await self._shelf.save(self._without_secret(self._unsaved))
+        except trio.TooSlowError:
+            # A disk that hangs costs time, not the tokens.
+            late = f"the token store took longer than {_STORE_DEADLINE:g} s"
+            self._trouble(StorageError(late))
+            return
         except StorageError as error:
             self._trouble(error)
             return
@@ -74,16 +98,24 @@ class StoredLogin:
         self._log.emit(events.OAUTH_TOKENS_SAVED, url_hash=self.url_hash)
 
     @property
-    def unsaved(self) -> bool:
-        return self._unsaved is not None
+    def unsaved(self) -> Credential | None:
+        """What could not be stored yet."""
+        return self._unsaved
 
     async def forget_refresh(self, refused: Credential) -> None:
         """Keep the login without the refresh token its provider refused."""
-        async with self.held():
-            stored = await self.load()
+        async with self.held_at_best():
+            stored = self._unsaved or await self.load()
             if stored is not None and stored.tokens == refused.tokens:
                 bare = replace(stored.tokens, refresh_token="")
                 await self.keep(replace(stored, tokens=bare))
+
+    async def take_out(self, expired: Credential, reason: str) -> None:
+        """Erase this very login; one that another process stored meanwhile stays."""
+        async with self.held_at_best():
+            stored = self._unsaved or await self.load()
+            if stored is not None and stored.tokens == expired.tokens:
+                await self.erase(reason)
 
     async def erase(self, reason: str) -> None:
         """Take the login out of the store."""

@@ -14,6 +14,7 @@ from bridge.wire.link import BearerSource, HeaderSource, NoBearer, Refusal
 RequestHeaders = Callable[[], Mapping[str, str]]
 _FORBIDDEN = 403
 _UNAUTHORIZED = 401
+_SERVER_FAULT = 500
 
 
 class HttpUpstream:
@@ -88,15 +89,20 @@ class HttpUpstream:
         ) as answer:
             if answer.status == _UNAUTHORIZED:
                 challenge = answers.challenge(answer.headers)
-                raise self._unauthorized(challenge, generation, Refusal())
+                raise self._unauthorized(challenge, generation, self._still())
             self._learn(answer, generation)
             yield answer
 
     def _learn(self, answer: Answer, generation: int) -> None:
         if answer.status == _FORBIDDEN:
             self.bearer.insufficient(generation, answers.challenge(answer.headers))
-        else:
+        elif answer.status < _SERVER_FAULT:  # a gateway has not asked the server
             self.bearer.accepted(generation)
+
+    def _still(self) -> Refusal:
+        """It does not take the newest token either."""
+        advice = f"bridge oauth login {self.name}"
+        return Refusal(advice=f"refuses its own new token: run '{advice}'")
 
     def _unauthorized(
         self, challenge: str, generation: int, refusal: Refusal
@@ -106,4 +112,5 @@ class HttpUpstream:
             challenge=challenge,
             generation=generation,
             passing=refusal.passing,
+            advice=refusal.advice,
         )

@@ -23,10 +23,12 @@ HeaderSource = Callable[[], Mapping[str, str]]
 class Refusal(msgspec.Struct, frozen=True):
     """No better token for a request that got a 401.
 
-    ``passing``: why there is none for the moment; empty: somebody has to log in.
+    ``passing``: why there is none for the moment; empty: somebody has to log in, as
+    ``advice`` says (it reads on after the upstream's name).
     """
 
     passing: str = ""
+    advice: str = ""
 
 
 class BearerSource(Protocol):

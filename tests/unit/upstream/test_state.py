@@ -81,6 +81,7 @@ EXPECTED: dict[tuple[Phase, type[Event]], Phase] = {
     (P.AUTHORIZING, LoginNeeded): P.AWAITING_LOGIN,
     (P.AWAITING_LOGIN, BearerReady): P.CONNECTING,
     (P.BACKING_OFF, BearerReady): P.CONNECTING,
+    (P.FAILED, BearerReady): P.CONNECTING,
     (P.DRAINING, CallsDone): P.STOPPED,
     (P.DRAINING, LinkFailed): P.STOPPED,
     (P.DRAINING, SessionEnded): P.STOPPED,
