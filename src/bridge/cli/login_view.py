@@ -51,8 +51,9 @@ def verdict(status: OAuthStatus, *, now: float) -> Verdict:
 
 
 def is_pending(status: OAuthStatus) -> bool:
-    """A login waits for a person."""
-    return status.state == "login_pending" or bool(status.login_url)
+    """A login is under way; where ``login_url`` is set it waits for a person."""
+    waits = status.state == "login_pending" or bool(status.login_url)
+    return waits or status.logging_in
 
 
 def expiry(ends: float | None, *, zone: tzinfo | None = None) -> str:

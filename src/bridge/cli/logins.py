@@ -107,7 +107,7 @@ class RemoteLogins:
             elif not watch.begun and trio.current_time() > began_by:
                 raise _not_begun(now)
             await trio.sleep(POLL)
-        if now.state == "valid":
+        if watch.is_good(now):
             return now
         reason = now.last_error or "the log of the bridge says why"
         raise CommandFailed(f"not logged in to '{name}': {printable(reason)}")
@@ -153,6 +153,11 @@ class _Watch:
         counted = now.logins > before.logins
         self.begun |= is_pending(now) or renewed or counted
         return self.begun and not is_pending(now) and now.state != "refreshing"
+
+    def is_good(self, now: OAuthStatus) -> bool:
+        """There is a token, and not only the one of before."""
+        newer = now.generation > self._before.generation
+        return now.state == "valid" and (newer or self._before.state != "valid")
 
 
 def _not_begun(status: OAuthStatus) -> CommandFailed:

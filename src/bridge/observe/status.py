@@ -20,6 +20,7 @@ class OAuthStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     user_code: str = ""  # of a device login, to be typed at `login_url`
     last_error: str = ""
     generation: int = 0
+    logging_in: bool = False  # a login is under way, also before anybody is asked
     logins: int = 0  # begun so far, by anybody: one more means that ours has begun
 
 

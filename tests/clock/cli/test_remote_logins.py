@@ -125,6 +125,19 @@ async def test_a_forced_login_beside_a_good_token_ends_with_the_new_one(
     assert bridge.asked == [f"force {NAME}"]
 
 
+async def test_a_forced_login_that_is_denied_fails_beside_a_good_token(
+    autojump_clock: MockClock,
+) -> None:
+    before = msgspec.structs.replace(VALID, logins=0)
+    preflight = msgspec.structs.replace(VALID, logging_in=True)
+    pending = msgspec.structs.replace(preflight, login_url=URL)
+    denied = msgspec.structs.replace(VALID, last_error="denied")
+    bridge = Bridge(before, [(0.0, preflight), (3, pending), (6, denied)])
+    with pytest.raises(CommandFailed, match="denied"):
+        await log_in(bridge, force=True, show=lambda _: None)
+    assert 6 <= trio.current_time() < 7
+
+
 async def test_a_login_somebody_began_before_is_followed_too(
     autojump_clock: MockClock,
 ) -> None:

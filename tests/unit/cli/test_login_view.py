@@ -167,6 +167,7 @@ def test_below_the_table_stands_why_a_login_failed_unless_it_is_good_now() -> No
     [
         (OAuthStatus(name="a", state="login_pending"), True),
         (OAuthStatus(name="a", state="valid", login_url=URL), True),
+        (OAuthStatus(name="a", state="valid", logging_in=True), True),
         (OAuthStatus(name="a", state="login_required"), False),
     ],
 )
