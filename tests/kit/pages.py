@@ -74,6 +74,21 @@ ADVICE: Mapping[str, str] = {
     "guard.origin_refused": "Configure the public address or the allowed origins.",
     "supervisor.stopping": "None: the bridge is stopping.",
     "supervisor.escalated": "Look at the crash before it; start the bridge again.",
+    "oauth.failed": "Read the reason with it; `bridge doctor` walks every step.",
+    "oauth.provider_unavailable": "Wait: it is tried again by itself, ever less often.",
+    "oauth.discovery_failed": "Set `oauth.issuer`; the log lists every address tried.",
+    "oauth.issuer_refused": "Correct `oauth.issuer`, or set `oauth.pin_issuer` to false.",
+    "oauth.address_refused": "Only https is asked, or http on this machine: correct the "
+    "address, or tell who runs the provider.",
+    "oauth.pkce_unsupported": "Switch PKCE (S256) on at the provider; where it is on and "
+    "only not listed, set `oauth.allow_unadvertised_pkce`.",
+    "oauth.registration_failed": "Register a client by hand; set `oauth.client_id`.",
+    "oauth.login_failed": "Log in again: `bridge oauth login NAME`.",
+    "oauth.login_timed_out": "Log in again, and look at what the provider's page says.",
+    "oauth.callback_unavailable": "Choose another `bridge.oauth_port`.",
+    "oauth.grant_refused": "Log in again: `bridge oauth login NAME`.",
+    "oauth.token_answer_invalid": "Check the token endpoint with `bridge doctor NAME`.",
+    "storage.busy": "Another process holds the login; look for one that hangs.",
     "storage.failed": "Check the token folder: owner, mode, free space.",
 }
 

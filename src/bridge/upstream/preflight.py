@@ -1,9 +1,9 @@
 """The preflight: who gives tokens for an upstream, and who the bridge is there."""
 
-from bridge.errors import DiscoveryFailed, OAuthError
+from bridge.errors import DiscoveryFailed, OAuthError, RegistrationFailed
 from bridge.oauth import pkce, registration
 from bridge.oauth.challenge import BearerChallenge
-from bridge.oauth.discovery import discover
+from bridge.oauth.discovery import discover, nothing_found
 from bridge.oauth.provider import Client, Discovered
 from bridge.oauth.settings import OAuthSettings
 from bridge.observe import catalogue as events
@@ -39,24 +39,27 @@ class Preflight:
                 self._check_pkce(discovered)
             client = await self._identified(discovered)
         except OAuthError as error:
-            self._log.emit(events.OAUTH_PREFLIGHT_FAILED, reason=error.public)
+            self._say_why(error)
             raise
         self._log.emit(events.OAUTH_PREFLIGHT_PASSED)
         return discovered, client
 
+    def _say_why(self, error: OAuthError) -> None:
+        self._log.emit(events.OAUTH_PREFLIGHT_FAILED, reason=error.public)
+        if not isinstance(error, DiscoveryFailed):
+            return
+        self._log.emit(events.OAUTH_DISCOVERY_FAILED, tried=list(error.tried))
+        if not self._settings.issuer:
+            self._log.emit(events.OAUTH_ISSUER_MISSING)
+
     async def _discovered(self, asked: BearerChallenge) -> Discovered:
         self._log.emit(events.OAUTH_DISCOVERY_STARTED, url=self._settings.server_url)
-        try:
-            discovered = await self._dialogues.perform(discover(self._settings, asked))
-        except DiscoveryFailed as error:
-            self._log.emit(events.OAUTH_DISCOVERY_FAILED, tried=list(error.tried))
-            if not self._settings.issuer:
-                self._log.emit(events.OAUTH_ISSUER_MISSING)
-            raise
+        discovered = await self._dialogues.perform(discover(self._settings, asked))
         issuer = discovered.provider.issuer
         if discovered.provider.source == "defaults":
             self._log.emit(events.OAUTH_DEFAULTS_USED, issuer=issuer)
-        self._log.emit(events.OAUTH_ISSUER_DISCOVERED, issuer=issuer)
+        else:
+            self._log.emit(events.OAUTH_ISSUER_DISCOVERED, issuer=issuer)
         return discovered
 
     def _check_pkce(self, discovered: Discovered) -> None:
@@ -67,11 +70,15 @@ class Preflight:
     async def _identified(self, discovered: Discovered) -> Client:
         provider = discovered.provider
         known = await self._stored.client(provider.issuer)
-        client = await self._dialogues.perform(
-            registration.identify(
-                self._settings, provider, known=known, now=self._clock.now()
-            )
+        identify = registration.identify(
+            self._settings, provider, known=known, now=self._clock.now()
         )
+        try:
+            client = await self._dialogues.perform(identify)
+        except RegistrationFailed as error:
+            if provider.source == "defaults":  # a guess that was wrong (D6)
+                raise nothing_found(self._settings, discovered.tried) from error
+            raise
         self._log.hide(f"{self._settings.name} client", client.client_secret)
         if client.source == "registered" and client != known:
             self._log.emit(
