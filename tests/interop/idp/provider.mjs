@@ -11,9 +11,11 @@
 //   lifetime  seconds such a token lives (one hour)
 //   grace     seconds in which a used refresh token may be used again (none); after that
 //             its use is theft, and ends the whole login
+//   delay     seconds an answer with tokens is on its way (none)
 // GET /counts tells what it has done so far.
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { Provider, errors } from '../npm/node_modules/oidc-provider/lib/index.js';
 import { createMemoryAdapter } from
   '../npm/node_modules/oidc-provider/lib/adapters/memory_adapter.js';
@@ -21,7 +23,7 @@ import { createMemoryAdapter } from
 const SCOPES = ['mcp', 'mcp:read', 'mcp:call'];
 const ALGORITHMS = ['RS256', 'ES256'];
 const HOUR = 3600;
-const OPTIONS = { lifetime: HOUR, grace: 0, ...JSON.parse(process.argv[2] ?? '{}') };
+const OPTIONS = { lifetime: HOUR, grace: 0, delay: 0, ...JSON.parse(process.argv[2] ?? '{}') };
 
 function signingKey(kid, alg, type, options) {
   const { privateKey } = generateKeyPairSync(type, options);
@@ -90,6 +92,12 @@ function countingOf(provider) {
   return counts;
 }
 
+// A network between the provider and those who ask it for tokens.
+async function distance(ctx, next) {
+  await next();
+  if (ctx.path === '/token') await setTimeout(OPTIONS.delay * 1000);
+}
+
 function configuration() {
   return {
     adapter: adapter(),
@@ -133,6 +141,7 @@ server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, configuration());
   provider.on('server_error', (_ctx, error) => console.error(error));
+  provider.use(distance);
   const counts = countingOf(provider);
   const serve = provider.callback();
   server.on('request', (request, response) => {

@@ -69,14 +69,15 @@ class IdentityProvider:
 
 @contextmanager
 def running_identity_provider(
-    folder: Path, *, lifetime: int = 3600, grace: float = 0
+    folder: Path, *, lifetime: int = 3600, grace: float = 0, delay: float = 0
 ) -> Generator[IdentityProvider]:
     """Start the provider on a port of its own choice, end it afterwards.
 
     ``lifetime``: of access tokens for a server's address (s). ``grace``: how long a
-    refresh token that was used may be used again (s).
+    refresh token that was used may be used again (s). ``delay``: of an answer with
+    tokens (s).
     """
-    options = json.dumps({"lifetime": lifetime, "grace": grace})
+    options = json.dumps({"lifetime": lifetime, "grace": grace, "delay": delay})
     provider = Running(node(INTEROP / "idp" / "provider.mjs", options), folder)
 
     def issuer() -> str | None:

@@ -38,12 +38,12 @@ class Protected(msgspec.Struct, frozen=True):
 
 @contextmanager
 def running_protected(
-    folder: Path, *, lifetime: int = 3600, grace: float = 0
+    folder: Path, *, lifetime: int = 3600, grace: float = 0, delay: float = 0
 ) -> Generator[Protected]:
-    """Provider and servers; see `running_identity_provider` for the two numbers."""
+    """Provider and servers; see `running_identity_provider` for the numbers."""
     with (
         running_identity_provider(
-            folder / "idp", lifetime=lifetime, grace=grace
+            folder / "idp", lifetime=lifetime, grace=grace, delay=delay
         ) as provider,
         running_protected_server(folder / "stream", "sse", provider.issuer) as stream,
         running_protected_server(
