@@ -44,8 +44,8 @@ ADVICE: Mapping[str, str] = {
     "protocol.method_unknown": "Use a method of the agreed revision.",
     "link.failed": "Wait: the upstream is connected again by itself.",
     "link.connect_failed": "Check address, command and network of the upstream.",
-    "link.destination_refused": "Name that host in the upstream's `oauth` section, if it "
-    "is meant.",
+    "link.destination_refused": "Name that host in the upstream's `oauth` section, "
+    "if it is meant.",
     "link.lost": "Wait for the reconnection; look at the upstream's own log.",
     "link.busy": "Send fewer calls at once to this upstream.",
     "link.timeout": "Check whether the upstream hangs; raise `timeout` if it is slow.",
@@ -77,11 +77,11 @@ ADVICE: Mapping[str, str] = {
     "oauth.failed": "Read the reason with it; `bridge doctor` walks every step.",
     "oauth.provider_unavailable": "Wait: it is tried again by itself, ever less often.",
     "oauth.discovery_failed": "Set `oauth.issuer`; the log lists every address tried.",
-    "oauth.issuer_refused": "Correct `oauth.issuer`, or set `oauth.pin_issuer` to false.",
-    "oauth.address_refused": "Only https is asked, or http on this machine: correct the "
-    "address, or tell who runs the provider.",
-    "oauth.pkce_unsupported": "Switch PKCE (S256) on at the provider; where it is on and "
-    "only not listed, set `oauth.allow_unadvertised_pkce`.",
+    "oauth.issuer_refused": "Correct `oauth.issuer`, or switch `oauth.pin_issuer` off.",
+    "oauth.address_refused": "Only https is asked, or http on this machine: correct "
+    "the address, or tell who runs the provider.",
+    "oauth.pkce_unsupported": "Switch PKCE (S256) on at the provider; where it is on "
+    "and only not listed, set `oauth.allow_unadvertised_pkce`.",
     "oauth.registration_failed": "Register a client by hand; set `oauth.client_id`.",
     "oauth.login_failed": "Log in again: `bridge oauth login NAME`.",
     "oauth.login_timed_out": "Log in again, and look at what the provider's page says.",
