@@ -461,5 +461,6 @@ class Credentials:
             user_code="" if self._invitation is None else self._invitation.user_code,
             last_error=state.reason,
             generation=state.generation,
+            logging_in=state.logging_in,
             logins=self._logins,
         )
