@@ -36,6 +36,7 @@ newer, so that a hundred answers 401 cost one refresh.
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -194,6 +195,8 @@ def step(state: State, event: Event, now: Moment) -> Step:  # noqa: C901, PLR091
         case LoggedOut(reason):
             after = replace(_without(state), phase=Phase.LOGIN_REQUIRED, reason=reason)
             return replace(after, logging_in=False, by_hand=True), (Unpublish(),)
+        case _:
+            assert_never(event)
 
 
 def _take(state: State, credential: Credential, chance: float, now: Moment) -> State:
