@@ -123,17 +123,8 @@ async def _echo_schema(client: Client, _bridge: RunningBridge) -> None:
     await client.call_tool(echo.name, {"schema": focal.input_schema})
 
 
-async def _until(seen: Callable[[], bool]) -> None:
-    with trio.move_on_after(_WITHIN):
-        while True:
-            if seen():
-                return
-            await trio.sleep(0.1)
-    raise AssertionError(f"not so within {_WITHIN} s")
-
-
 async def _refuse(client: Client, bridge: RunningBridge) -> None:
-    await _until(lambda: any(bridge.events(name) for name in _GAVE_UP))
+    await bridge.process.seen(lambda: any(map(bridge.events, _GAVE_UP)), _WITHIN)
     await trio.sleep(1)  # time to do what it must not
     assert await tool_names(client) == []
 

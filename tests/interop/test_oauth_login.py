@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from mcp import Client
 
@@ -112,3 +113,40 @@ async def test_a_login_made_without_a_bridge_serves_the_next_one(
         await _use(bridge)
 
     assert protected.logins() == ONCE
+
+
+@pytest.mark.requirement("R108", "R158", "D11")
+async def test_a_stolen_refresh_token_costs_one_login_and_no_more(
+    tmp_path: Path,
+) -> None:
+    folder, browser = tmp_path / "bridge", tmp_path / "browser"
+    env = {"BROWSER": browser_command(browser)}
+    with (
+        running_protected(tmp_path / "world", lifetime=4) as protected,
+        running_bridge(protected.config(), folder, env=env, args=NO_AUTH) as bridge,
+    ):
+        await _use(bridge)
+        _steal(folder / "home", protected.servers["calls"].url)
+        await bridge.process.seen(lambda: protected.logins()["calls"] == 2, 30)
+        await _use(bridge)
+        (failed,) = bridge.events("oauth.refresh_failed")
+        refused = protected.provider.counts().refused
+        logins = protected.logins()
+
+    assert "invalid_grant" in failed["error"]
+    assert failed["upstream"] == "calls"
+    assert refused == {"refresh token already used": 1}
+    assert logins == {"stream": 1, "calls": 2}
+
+
+def _steal(home: Path, resource: str) -> None:
+    """Use the stored refresh token of ``resource``, as only its owner may."""
+    (stored,) = [
+        each for each in credential_files(home).values() if each["resource"] == resource
+    ]
+    given = {
+        "grant_type": "refresh_token",
+        "refresh_token": stored["refresh_token"],
+        "client_id": stored["client"]["client_id"],
+    }
+    httpx.post(stored["provider"]["token_endpoint"], data=given).raise_for_status()

@@ -111,6 +111,15 @@ class Running:
             time.sleep(0.05)
         raise self.failed(f"not there after {within} s")
 
+    async def seen(self, what: Callable[[], bool], within: float) -> None:
+        """Wait until ``what`` is true, with the loop free for others."""
+        with trio.move_on_after(within):
+            while True:
+                if what():
+                    return
+                await trio.sleep(0.1)
+        raise self.failed(f"not so within {within} s")
+
     def terminate(self) -> None:
         """Ask it to end; returns at once."""
         self._process.send_signal(signal.SIGTERM)
