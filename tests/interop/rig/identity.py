@@ -32,8 +32,9 @@ class Counts(msgspec.Struct, frozen=True):
 class IdentityProvider:
     """npm ``oidc-provider`` on loopback; gives JWT access tokens to two clients."""
 
-    def __init__(self, issuer: str) -> None:
+    def __init__(self, issuer: str, pid: int) -> None:
         self.issuer = issuer
+        self.pid = pid
 
     @property
     def environment(self) -> dict[str, str]:
@@ -86,6 +87,6 @@ def running_identity_provider(
         return str(json.loads(ready[0])["issuer"]) if ready else None
 
     try:
-        yield IdentityProvider(provider.wait_until(issuer, 20))
+        yield IdentityProvider(provider.wait_until(issuer, 20), provider.pid)
     finally:
         provider.end()
