@@ -45,18 +45,20 @@ async def _caller(client: Client, name: str) -> str:
     return str(json.loads(await text_of(client, f"{name}__whoami"))["sub"])
 
 
-@pytest.mark.requirement("R61", "R78", "R80", "R88", "R91", "R96", "R97", "R99")
+@pytest.mark.requirement("R61", "R78", "R80", "R88", "R91", "R96", "R97", "R99", "R103")
 async def test_a_person_logs_in_once_and_never_again(
     protected: Protected, tmp_path: Path
 ) -> None:
     config = protected.config()
     first, second = tmp_path / "first", tmp_path / "second"
+    said = ""
     for browser in (first, second):
         env = {"BROWSER": browser_command(browser)}
         with running_bridge(
             config, tmp_path / "bridge", env=env, args=NO_AUTH
         ) as bridge:
             await _use(bridge)
+        said += bridge.process.output()
 
     assert len(opened(first)) == 2
     assert "Login complete" in page(first)
@@ -66,6 +68,8 @@ async def test_a_person_logs_in_once_and_never_again(
     assert {each["resource"] for each in stored.values()} == {
         server.url for server in protected.servers.values()
     }
+    tokens = ("access_token", "refresh_token")
+    assert not [key for each in stored.values() for key in tokens if each[key] in said]
 
 
 @pytest.mark.requirement("R111", "R112", "R113", "R114", "D14")

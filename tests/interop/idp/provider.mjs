@@ -82,7 +82,8 @@ function countingOf(provider) {
   const add = (place, key) => { place[key] = (place[key] ?? 0) + 1; };
   provider.on('grant.success', (ctx) => {
     const { params, entities } = ctx.oidc;
-    add(counts.granted, `${params.grant_type} ${entities.AccessToken?.aud ?? ''}`);
+    const token = entities.AccessToken ?? entities.ClientCredentials;
+    add(counts.granted, `${params.grant_type} ${token?.aud ?? ''}`);
   });
   provider.on('grant.error', (_ctx, error) => {
     add(counts.refused, error.error_detail ?? error.error);
@@ -112,6 +113,7 @@ function configuration() {
     cookies: { keys: ['cookies-of-a-test-provider'] },
     features: {
       clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
       registration: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {
