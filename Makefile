@@ -68,7 +68,7 @@ interop: $(STAMP) ## real counterparts: MCP servers, clients, an identity provid
 	PYTHON=$(BIN)/python tests/interop/setup
 	$(BIN)/pytest -q -m external --timeout 600 tests/interop
 
-conformance: $(STAMP) ## the official conformance suite, direct and through the bridge
+conformance: $(STAMP) ## the official conformance suite: the bridge as server and as client
 	PYTHON=$(BIN)/python tests/interop/setup
 	$(BIN)/pytest -q -m external --timeout 900 tests/interop -k conformance
 
