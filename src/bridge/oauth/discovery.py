@@ -154,8 +154,10 @@ def _complete(
 
 
 def _spellings(issuer: str) -> frozenset[str]:
-    """An issuer that people wrote, or that an address was built from: the last slash
-    is theirs to get wrong (D21). One that a server published has one spelling only."""
+    """An issuer as it is named elsewhere than in its own metadata: by people, by an
+    address, by a protected resource. All of them get the last slash wrong (D21, ADR 9);
+    what counts from then on is the spelling of the metadata.
+    """
     bare = issuer.removesuffix("/")
     return frozenset({bare, f"{bare}/"})
 
@@ -262,9 +264,9 @@ class _Walk:
         own = issuer in self._own
         here = is_loopback(_host(self._server))
         check_issuer(issuer, loopback=own or here)
-        accepted = self._own if own else frozenset({issuer})
         for url in server_metadata_urls(issuer):
             document = yield from self._server_document(url)
+            accepted = _spellings(issuer)
             if document and (found := self._read(url, document, issuers=accepted)):
                 return found
         return None

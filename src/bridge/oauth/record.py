@@ -75,9 +75,9 @@ def encode(credential: Credential, *, server_url: str) -> bytes:
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token or msgspec.UNSET,
         token_type=tokens.token_type,
-        expires_in=msgspec.UNSET if tokens.expires_in is None else tokens.expires_in,
+        expires_in=_whole(tokens.expires_in),
         scope=tokens.scope,
-        created_at=tokens.created_at,
+        created_at=_whole(tokens.created_at),
         issuer=credential.issuer,
         resource=credential.resource,
         server_url=server_url,
@@ -85,6 +85,13 @@ def encode(credential: Credential, *, server_url: str) -> bytes:
         provider=credential.provider,
     )
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+
+
+def _whole(seconds: float | None) -> float | msgspec.UnsetType:
+    """As the guide writes them: without a fraction, where there is none (R98)."""
+    if seconds is None:
+        return msgspec.UNSET
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 def decode(data: bytes) -> Record:

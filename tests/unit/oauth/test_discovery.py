@@ -170,7 +170,9 @@ def test_metadata_of_another_issuer_is_refused_and_the_next_address_asked() -> N
 
 
 @pytest.mark.requirement("R72", "D4")
-@pytest.mark.parametrize("other", ["https://evil.example", f"{AUTH}/", AUTH.upper()])
+@pytest.mark.parametrize(
+    "other", ["https://evil.example", f"{AUTH}//", f"{AUTH}/x", AUTH.upper()]
+)
 def test_an_advertised_issuer_that_is_nowhere_its_own_is_refused(other: str) -> None:
     replies = {
         RESOURCE_PATH: resource(AUTH),
@@ -186,6 +188,18 @@ def test_an_advertised_issuer_that_is_nowhere_its_own_is_refused(other: str) -> 
     assert other in error.answered
     assert "RFC 8414" in error.rule
     assert "issuer" in error.advice
+
+
+@pytest.mark.requirement("D4", "D21")
+@pytest.mark.parametrize(
+    ("advertised", "own"), [(f"{AUTH}/", AUTH), (AUTH, f"{AUTH}/")]
+)
+def test_one_slash_of_an_advertised_issuer_is_forgiven(
+    advertised: str, own: str
+) -> None:
+    replies = {RESOURCE_PATH: resource(advertised), AUTH_METADATA: metadata(own)}
+    assert walk(replies).result.provider.issuer == own
+    assert walk(replies, settings(issuer=AUTH)).result.provider.issuer == own
 
 
 @pytest.mark.requirement("D21")
