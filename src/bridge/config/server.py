@@ -163,7 +163,11 @@ class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
     ] = ()
     additional_params: Annotated[
         dict[str, str],
-        about("More parameters of the authorization request (R90).", NEEDED),
+        about(
+            "More parameters of the authorization request (R90). An empty `resource` "
+            "keeps that parameter away from providers that refuse it.",
+            NEEDED,
+        ),
     ] = msgspec.field(default_factory=dict[str, str])
     authorization_url: Annotated[
         str, about("Authorization endpoint, instead of discovery.", NEEDED)
