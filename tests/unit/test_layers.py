@@ -24,7 +24,7 @@ def room(rooms: str = "", libraries: str = "") -> Room:
     return Room(frozenset(rooms.split()), frozenset(libraries.split()))
 
 
-GROUND = "errors ports observe protocol oauth actor"
+GROUND = "errors loopback ports observe protocol oauth actor"
 FIRST = f"{GROUND} config contract http"
 INNER = f"{FIRST} identity wire upstream router downstream"
 LIBRARIES = (
@@ -35,15 +35,16 @@ LIBRARIES = (
 ROOMS = {
     # layer 0
     "errors": room(),
+    "loopback": room(),
     "ports": room("", "trio"),
     "observe": room("errors ports", "structlog prometheus_client"),
     "protocol": room("errors", "mcp_types"),
-    "oauth": room("errors", "joserfc cryptography"),
+    "oauth": room("errors loopback", "joserfc cryptography"),
     "actor": room("errors ports observe", "trio"),
     # layer 1
-    "config": room("errors", "rapidfuzz"),
+    "config": room("errors loopback", "rapidfuzz"),
     "contract": room("errors observe protocol actor"),
-    "http": room("errors ports config", "httpx httpcore h2 trio"),
+    "http": room("errors loopback ports config", "httpx httpcore h2 trio"),
     # layer 2
     "identity": room(FIRST, "joserfc cryptography trio httpx"),
     "wire": room(
@@ -68,7 +69,8 @@ ROOMS = {
 for more, so importing it is free to all."""
 
 PURE = (
-    *("bridge.errors", "bridge.protocol", "bridge.oauth", "bridge.config"),
+    *("bridge.errors", "bridge.loopback", "bridge.protocol"),
+    *("bridge.oauth", "bridge.config"),
     *("bridge.contract.catalog", "bridge.contract.principal"),
     *("bridge.actor.restart", "bridge.observe.redact", "bridge.observe.catalogue"),
     *("bridge.identity.policy", "bridge.identity.verifier"),

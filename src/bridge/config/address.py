@@ -6,6 +6,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from bridge.loopback import is_loopback
+
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?"
 )
@@ -72,11 +74,3 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine by its text alone (R45)."""
-    if _is_ip(host):
-        return ip_address(host).is_loopback
-    name = host.lower().removesuffix(".")
-    return name == "localhost" or name.endswith(".localhost")

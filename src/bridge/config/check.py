@@ -3,11 +3,12 @@
 import re
 from ipaddress import ip_network
 
-from bridge.config.address import WEB, Address, is_host, is_loopback, parse_address
+from bridge.config.address import WEB, Address, is_host, parse_address
 from bridge.config.findings import Findings
 from bridge.config.jsonc import Path
 from bridge.config.model import AuthConfig, BridgeConfig
 from bridge.config.spelling import suggestion
+from bridge.loopback import is_loopback
 
 # Asymmetric only (R41): with a shared secret whoever checks a token can also mint one.
 ALGORITHMS = (

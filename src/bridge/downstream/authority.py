@@ -14,7 +14,7 @@ import msgspec
 
 from bridge.config.model import BridgeConfig
 from bridge.errors import ConfigError, OriginRefused, Problem
-from bridge.identity.address import is_loopback
+from bridge.loopback import is_loopback
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")

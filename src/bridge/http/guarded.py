@@ -21,7 +21,7 @@ from ipaddress import (
 
 import trio
 
-from bridge.config.address import is_loopback
+from bridge.loopback import is_loopback
 from bridge.ports import Network
 
 #: Names have a few addresses; who has more may not keep us trying them all.
@@ -94,7 +94,8 @@ class GuardedNetwork:
 
     async def _server_places(self) -> set[Place]:
         """Where the server is, if that is nowhere public."""
-        if is_loopback(self._server):
+        # A name that is reserved for this machine (RFC 6761) speaks for it as well.
+        if is_loopback(self._server) or self._server.endswith(".localhost"):
             return {Place.LOOPBACK}
         places = {place_of(each) for each in await self._network.resolve(self._server)}
         # Whoever owns a name may give it any address. One that is public as well tells

@@ -1,8 +1,9 @@
 """Which addresses keys and metadata may be fetched from (pure)."""
 
 import re
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+from bridge.loopback import is_loopback
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,2048}")
 
@@ -21,16 +22,6 @@ def is_fetchable(url: str, *, loopback: bool = True) -> bool:
     if parts.scheme == "https":
         return True
     return parts.scheme == "http" and loopback and is_loopback(parts.hostname)
-
-
-def is_loopback(host: str) -> bool:
-    """``localhost`` or a loopback address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_on_loopback(url: str) -> bool:

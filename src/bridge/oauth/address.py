@@ -5,12 +5,13 @@ used. Where a name leads is checked on connecting (threats D7).
 """
 
 import re
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
 from bridge.errors import AddressRefused
+from bridge.loopback import is_loopback
 
 _MAX_LENGTH = 4096
 # All of RFC 3986 may stand in an address; a shell's letters may not stand in one that
@@ -24,7 +25,6 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_HOST = 253
 _USER = re.compile(r"[^/]*@")
 _SHOWN = 200  # letters of an address in an error
-_LOOPBACK = ip_network("127.0.0.0/8")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _HTTP_OF = {"ws": "http", "wss": "https"}
 
@@ -55,17 +55,6 @@ class _Parts(msgspec.Struct, frozen=True):
 
 class _BadAddress(Exception):
     """Why a text is no address; never repeats the text."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its text: 127.0.0.0/8, ::1, localhost."""
-    try:
-        address = ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return host.lower().removesuffix(".") == "localhost"
-    if isinstance(address, IPv6Address):
-        return address == IPv6Address("::1")
-    return address in _LOOPBACK
 
 
 def http_url(url: str) -> str:

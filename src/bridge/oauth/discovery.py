@@ -26,11 +26,11 @@ from bridge.errors import (
     OAuthError,
     ProviderUnavailable,
 )
+from bridge.loopback import is_loopback
 from bridge.oauth.address import (
     canonical_resource,
     check_endpoint,
     for_browser,
-    is_loopback,
     origin_of,
     shown_address,
 )

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bridge.errors import AddressRefused
+from bridge.loopback import is_loopback
 from bridge.oauth.address import (
     canonical_resource,
     check_endpoint,
     for_browser,
-    is_loopback,
     origin_of,
     refusal,
     shown_address,

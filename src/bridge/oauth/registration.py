@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bridge.errors import RegistrationFailed
-from bridge.oauth.address import check_endpoint, is_loopback
+from bridge.loopback import is_loopback
+from bridge.oauth.address import check_endpoint
 from bridge.oauth.answer import (
     Question,
     answered,

@@ -112,6 +112,13 @@ def test_addresses_of_this_machine_and_plain_ip_addresses_are_taken(url: str) ->
     assert not server_problems({"url": url, "oauth": {"enabled": True}})
 
 
+@pytest.mark.requirement("R104")
+def test_a_name_that_may_lead_elsewhere_is_not_taken_without_encryption() -> None:
+    entry = {"url": "http://app.localhost/mcp", "oauth": {"enabled": True}}
+    (told,) = server_problems(entry)
+    assert "a token is never sent without encryption" in told
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [

@@ -8,7 +8,6 @@ from bridge.oauth.address import (
     check_endpoint,
     for_browser,
     http_url,
-    is_loopback,
     origin_of,
     shown_address,
 )
@@ -241,28 +240,3 @@ def test_a_socket_address_is_written_as_the_web_address_it_is(
     url: str, written: str
 ) -> None:
     assert http_url(url) == written
-
-
-@pytest.mark.requirement("R75", "D7")
-@pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.255.0.9", "::1", "[::1]"]
-)
-def test_this_machine_is_known_by_its_names(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.requirement("R75", "D7")
-@pytest.mark.parametrize(
-    "host",
-    [
-        "",
-        "localhost.example",
-        "a.localhost",
-        "127.1",
-        "128.0.0.1",
-        "::",
-        "::ffff:7f00:1",
-    ],
-)
-def test_no_other_host_is_this_machine(host: str) -> None:
-    assert not is_loopback(host)
