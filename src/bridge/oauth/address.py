@@ -87,6 +87,11 @@ def origin_of(url: str) -> str:
         raise refusal("address", url, str(bad)) from None
 
 
+def host_of(url: str) -> str:
+    """The host of an address, in lower case, without brackets; empty: it has none."""
+    return urlsplit(url).hostname or ""
+
+
 def check_endpoint(url: str, *, what: str) -> str:
     """An address that may be asked, written anew: https, or http on loopback.
 

@@ -163,10 +163,15 @@ def answered(question: Question, reply: HttpReply, *, now: float) -> HttpRespons
     """
     if isinstance(reply, HttpFailure):
         raise _failure(question, reply)
-    undecided = reply.status in {_REQUEST_TIMEOUT, _TOO_MANY}
-    if undecided or reply.status >= _SERVER_ERROR:
+    if decides_nothing(reply):
         raise unavailable(question, reply, now=now)
     return reply
+
+
+def decides_nothing(response: HttpResponse) -> bool:
+    """408, 429 and 5xx: the same may be answered otherwise later."""
+    undecided = response.status in {_REQUEST_TIMEOUT, _TOO_MANY}
+    return undecided or response.status >= _SERVER_ERROR
 
 
 def _failure(question: Question, failure: HttpFailure) -> OAuthError:
@@ -220,11 +225,16 @@ def _shapeless(question: Question, response: HttpResponse) -> TokenAnswerInvalid
     )
 
 
-def retry_after(response: HttpResponse, *, now: float) -> float | None:
-    """Seconds of a ``Retry-After`` (RFC 9110), at most an hour; None: none to read."""
+def retry_after(response: HttpResponse, *, now: float | None = None) -> float | None:
+    """Seconds of a ``Retry-After`` (RFC 9110), at most an hour; None: none to read.
+
+    A date is read by whoever knows what time it is: ``now``, in epoch seconds.
+    """
     text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), _RETRY_LIMIT)
+    if now is None:
+        return None
     try:
         until = parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):

@@ -1,7 +1,6 @@
 """The authorization request, and the redirect that answers it (RFC 6749, 9207)."""
 
 import hmac
-import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -13,6 +12,7 @@ from bridge.oauth.answer import complains_of_pkce, error_of, is_secret, printabl
 from bridge.oauth.challenge import BearerChallenge
 from bridge.oauth.pkce import METHOD, check_pkce, s256, verifier
 from bridge.oauth.provider import Client, Discovered, Provider
+from bridge.oauth.scope import OFFLINE_ACCESS, is_scope_token
 from bridge.oauth.settings import OAuthSettings
 
 #: What `additional_params` cannot change (R90). A callback reads nothing but a query,
@@ -28,8 +28,6 @@ PROTECTED = frozenset(
         "code_challenge_method",
     }
 )
-OFFLINE_ACCESS = "offline_access"
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")
 _SCOPE_LIMIT = 128  # a server that names more is not taken at its word
 _STATE_OCTETS = 32  # twice what threats D1 asks for
 
@@ -101,7 +99,7 @@ def scopes_for(
     listed = discovered.provider.scopes_supported or ()
     if OFFLINE_ACCESS in listed and settings.grant != "client_credentials":
         wanted = (*wanted, OFFLINE_ACCESS)
-    usable = dict.fromkeys(filter(_SCOPE_TOKEN.fullmatch, wanted))
+    usable = dict.fromkeys(filter(is_scope_token, wanted))
     return tuple(usable)[:_SCOPE_LIMIT]
 
 

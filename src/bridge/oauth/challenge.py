@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from bridge.oauth.scope import is_scope_token
+
 # More than any server's head may hold; the rest of a longer text is not looked at.
 _MAX_HEADER = 8192
 _MAX_CHALLENGES = 16
@@ -25,7 +27,6 @@ _SCHEME = re.compile(rf"({_TOKEN})(?=[\s,]|\Z)")
 _TOKEN68 = re.compile(r"[ \t]+([A-Za-z0-9._~+/-]+=*)(?=[ \t]*(?:,|\Z))")
 _JUNK = re.compile(r"[^\s,]*")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,5 +137,4 @@ def _text(value: str) -> str:
 
 
 def _scope(value: str) -> str:
-    words = value.split()
-    return " ".join(word for word in words if _SCOPE_TOKEN.fullmatch(word))
+    return " ".join(filter(is_scope_token, value.split()))

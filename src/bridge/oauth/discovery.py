@@ -15,7 +15,6 @@ a pin (R74). Only GETs, no token, each address once, a bounded number (R76).
 """
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -31,6 +30,7 @@ from bridge.oauth.address import (
     canonical_resource,
     check_endpoint,
     for_browser,
+    host_of,
     origin_of,
     shown_address,
 )
@@ -262,7 +262,7 @@ class _Walk:
     def _at_issuer(self, issuer: str) -> Steps[Provider | None]:
         """By the issuer's own metadata. Raises `AddressRefused`."""
         own = issuer in self._own
-        here = is_loopback(_host(self._server))
+        here = is_loopback(host_of(self._server))
         check_issuer(issuer, loopback=own or here)
         for url in server_metadata_urls(issuer):
             document = yield from self._server_document(url)
@@ -357,7 +357,3 @@ def _refused(url: str, why: MetadataRefused, *, tried: tuple[str, ...]) -> OAuth
     return IssuerRefused(
         public, asked=asked, answered=str(why), rule=why.rule, advice=advice
     )
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""

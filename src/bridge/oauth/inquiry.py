@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bridge.errors import OAuthError, ProviderUnavailable
 from bridge.oauth.address import refusal, shown_address
+from bridge.oauth.answer import decides_nothing, retry_after
 from bridge.oauth.http import (
     HttpFailure,
     HttpReply,
@@ -23,9 +24,6 @@ _HEADERS: Mapping[str, str] = {
     "MCP-Protocol-Version": REVISION,
 }
 _OK = 200
-_TOO_MANY = 429
-_SERVER_ERROR = 500
-_MAX_WISH = 6  # digits: eleven days
 
 
 class TooManyAddresses(Exception):
@@ -54,13 +52,13 @@ class Inquiry:
     def document(self, step: Step, url: str) -> Steps[Document | None]:
         """The JSON object at an address; None: absent (3xx, 4xx, a page).
 
-        Raises `ProviderUnavailable` (no answer, 5xx, 429), `AddressRefused` when the
-        address must not be asked, and `TooManyAddresses`.
+        Raises `ProviderUnavailable` (no answer, 408, 429, 5xx), `AddressRefused` when
+        the address must not be asked, and `TooManyAddresses`.
         """
         reply = yield from self._ask(step, url)
         if isinstance(reply, HttpFailure):
             raise _no_answer(url, reply)
-        if reply.status == _TOO_MANY or reply.status >= _SERVER_ERROR:
+        if decides_nothing(reply):
             raise _outage(url, reply)
         if reply.status != _OK:
             return None
@@ -95,11 +93,9 @@ def _no_answer(url: str, failure: HttpFailure) -> OAuthError:
 
 def _outage(url: str, response: HttpResponse) -> ProviderUnavailable:
     shown = shown_address(url)
-    wish = response.headers.get("retry-after", "")
-    readable = wish.isascii() and wish.isdecimal() and len(wish) <= _MAX_WISH
     return ProviderUnavailable(
         f"{shown} answered {response.status}",
         asked=f"GET {shown}",
         answered=str(response.status),
-        retry_after=float(wish) if readable else None,
+        retry_after=retry_after(response),
     )

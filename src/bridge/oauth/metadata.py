@@ -4,7 +4,6 @@ RFC 9728 (protected resource), RFC 8414 and OpenID Connect Discovery (authorizat
 server). A wrong type is absent where absence is harmless, and refused where it is not.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from typing import cast
 from urllib.parse import urlsplit
@@ -17,11 +16,13 @@ from bridge.oauth.address import (
     canonical_resource,
     check_endpoint,
     for_browser,
+    host_of,
     origin_of,
     refusal,
     shown_address,
 )
 from bridge.oauth.provider import Provider
+from bridge.oauth.scope import is_scope_token
 
 Document = Mapping[str, object]
 
@@ -29,7 +30,6 @@ Document = Mapping[str, object]
 _MAX_LIST = 1000
 _MAX_TEXT = 2048
 _MAX_SERVERS = 8
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")  # RFC 6749 section 3.3
 
 
 class NotMetadata(Exception):
@@ -172,14 +172,14 @@ def _endpoint(document: Document, name: str, issuer: str) -> str:
     if not url:
         return ""
     checked = check_endpoint(url, what=name)
-    loopback = is_loopback(urlsplit(issuer).hostname or "")
+    loopback = is_loopback(host_of(issuer))
     _check_reach(checked, what=name, loopback=loopback)
     return for_browser(checked) if name == "authorization_endpoint" else checked
 
 
 def _check_reach(url: str, *, what: str, loopback: bool) -> None:
     """A server elsewhere has no business with the services of this machine."""
-    if not loopback and is_loopback(urlsplit(url).hostname or ""):
+    if not loopback and is_loopback(host_of(url)):
         raise refusal(what, url, "it is on this machine, who names it is not")
 
 
@@ -196,4 +196,4 @@ def _texts(value: object) -> tuple[str, ...] | None:
 
 def _scopes(value: object) -> tuple[str, ...] | None:
     texts = _texts(value)
-    return None if texts is None else tuple(filter(_SCOPE.fullmatch, texts))
+    return None if texts is None else tuple(filter(is_scope_token, texts))

@@ -21,11 +21,12 @@ from bridge.oauth.answer import (
     members_of,
     text_of,
 )
-from bridge.oauth.authorization import OFFLINE_ACCESS
 from bridge.oauth.client_assertion import public_key, to_set
 from bridge.oauth.client_auth import NEEDS_SECRET, choose_method
+from bridge.oauth.device import GRANT as DEVICE_CODE
 from bridge.oauth.http import HttpRequest, HttpResponse, Step, Steps
 from bridge.oauth.provider import Client, Provider
+from bridge.oauth.scope import OFFLINE_ACCESS
 from bridge.oauth.settings import AuthMethod, OAuthSettings
 
 _CREATED = frozenset({200, 201})  # 201 is the standard's; older servers say 200
@@ -35,7 +36,7 @@ _CLIENT_ID = re.compile(r"[\x20-\x7e]{1,2048}")  # RFC 6749 appendix A.1
 _SECRET_MARGIN = 60.0  # s before a secret expires at which it is no longer relied on
 _GRANTS = {
     "authorization_code": ["authorization_code", "refresh_token"],
-    "device_code": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+    "device_code": [DEVICE_CODE, "refresh_token"],
     "client_credentials": ["client_credentials"],
 }
 _RULE = "RFC 7591 section 3: dynamic client registration"

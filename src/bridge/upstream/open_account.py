@@ -1,11 +1,9 @@
 """From one configured upstream to its account."""
 
-from urllib.parse import urlsplit
-
 from bridge.config.client_identity import client_metadata_url, redirect_uri
 from bridge.config.model import BridgeConfig, UpstreamConfig
 from bridge.http import HttpClients
-from bridge.oauth.address import http_url
+from bridge.oauth.address import host_of, http_url
 from bridge.oauth.settings import OAuthSettings
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
@@ -65,8 +63,8 @@ def open_account(
         oauth.registration_url,
     )
     guarded = http.guarded(
-        server_host=urlsplit(config.url).hostname or "",
-        trusted_hosts=frozenset(urlsplit(url).hostname or "" for url in named if url),
+        server_host=host_of(config.url),
+        trusted_hosts=frozenset(host_of(url) for url in named if url),
     )
     world = World(
         fetcher=guarded.fetcher(verify=oauth.verify_ssl),

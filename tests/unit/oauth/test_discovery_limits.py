@@ -189,7 +189,7 @@ def test_a_configured_issuer_may_be_on_this_machine() -> None:
 
 
 @pytest.mark.requirement("R70")
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("at", [RESOURCE_PATH, RESOURCE_ROOT])
 def test_an_outage_of_the_resource_is_no_absence(status: int, at: str) -> None:
     outage = HttpResponse(status=status, headers={"retry-after": "7"})
@@ -201,12 +201,21 @@ def test_an_outage_of_the_resource_is_no_absence(status: int, at: str) -> None:
     assert (error.asked, error.answered) == (f"GET {at}", str(status))
 
 
-@pytest.mark.parametrize("wish", ["", "soon", "-1", "1.5", "9999999", "\u0667"])
-def test_a_wish_that_cannot_be_read_is_none(wish: str) -> None:
+@pytest.mark.parametrize(
+    ("wish", "heeded"),
+    [
+        *((unread, None) for unread in ("", "soon", "-1", "1.5", "\u0667")),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", None),  # no clock here to read it by
+        ("9999999", 3600),
+    ],
+)
+def test_a_wish_is_heeded_as_far_as_it_can_be_read(
+    wish: str, heeded: float | None
+) -> None:
     outage = HttpResponse(status=503, headers={"retry-after": wish})
     error, _ = refused(ProviderUnavailable, {RESOURCE_PATH: outage})
     assert isinstance(error, ProviderUnavailable)
-    assert error.retry_after is None
+    assert error.retry_after == heeded
 
 
 def test_no_answer_is_no_absence() -> None:
