@@ -6,7 +6,7 @@ succeed later without anybody changing anything. Libraries' exceptions are mappe
 into this tree once, at the edge of the room that uses the library.
 """
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
 
 class BridgeError(Exception):
@@ -314,6 +314,15 @@ class StorageBusy(StorageError):
     retryable = True
 
 
+class Explanation(TypedDict, total=False):
+    """The texts of an `OAuthError`."""
+
+    asked: str
+    answered: str
+    rule: str
+    advice: str
+
+
 class OAuthError(BridgeError):
     """A step towards a token failed. The four texts are for people and hold no secret.
 
@@ -341,7 +350,7 @@ class OAuthError(BridgeError):
 
 
 class ProviderUnavailable(OAuthError):
-    """No answer, 5xx or 429: nothing is decided, the same step may work later.
+    """No answer, 408, 429 or 5xx: nothing is decided, the same step may work later.
 
     ``retry_after``: the provider's own wish in seconds.
     """
@@ -353,11 +362,10 @@ class ProviderUnavailable(OAuthError):
         self,
         public: str,
         *,
-        asked: str = "",
-        answered: str = "",
         retry_after: float | None = None,
+        **explanation: Unpack[Explanation],
     ) -> None:
-        super().__init__(public, asked=asked, answered=answered)
+        super().__init__(public, **explanation)
         self.retry_after = retry_after
 
 
@@ -371,14 +379,9 @@ class DiscoveryFailed(OAuthError):
         public: str,
         *,
         tried: tuple[str, ...] = (),
-        asked: str = "",
-        answered: str = "",
-        rule: str = "",
-        advice: str = "",
+        **explanation: Unpack[Explanation],
     ) -> None:
-        super().__init__(
-            public, asked=asked, answered=answered, rule=rule, advice=advice
-        )
+        super().__init__(public, **explanation)
         self.tried = tried
 
 
@@ -434,14 +437,9 @@ class GrantRefused(OAuthError):
         public: str,
         *,
         error: str,
-        asked: str = "",
-        answered: str = "",
-        rule: str = "",
-        advice: str = "",
+        **explanation: Unpack[Explanation],
     ) -> None:
-        super().__init__(
-            public, asked=asked, answered=answered, rule=rule, advice=advice
-        )
+        super().__init__(public, **explanation)
         self.error = error
 
 

@@ -29,6 +29,8 @@ _RETRY_LIMIT = 3_600.0  # s; a provider that wants more is asked once an hour
 _REQUEST_TIMEOUT, _TOO_MANY, _SERVER_ERROR = 408, 429, 500
 _SUCCESS, _REDIRECT, _REFUSED = range(200, 300), range(300, 400), range(400, 500)
 _MASK = "[redacted]"
+#: Advice where nothing is decided.
+SEE_WHETHER_IT_IS_UP = "see whether the provider is up and can be reached from here"
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +191,7 @@ def _failure(question: Question, failure: HttpFailure) -> OAuthError:
         f"the {what} endpoint did not answer: {reason}",
         asked=question.asked,
         answered=reason,
+        advice=SEE_WHETHER_IT_IS_UP,
     )
 
 
@@ -201,6 +204,7 @@ def unavailable(
         "which decides nothing: the same may work later",
         asked=question.asked,
         answered=f"{response.status}, no OAuth error",
+        advice=SEE_WHETHER_IT_IS_UP,
         retry_after=retry_after(response, now=now),
     )
 

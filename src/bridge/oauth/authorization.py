@@ -32,7 +32,10 @@ _SCOPE_LIMIT = 128  # a server that names more is not taken at its word
 _STATE_OCTETS = 32  # twice what threats D1 asks for
 
 _REASONS = {
-    "access_denied": ("the login was refused at the provider", ""),
+    "access_denied": (
+        "the login was refused at the provider",
+        "log in again and allow it, as somebody who may",
+    ),
     "invalid_scope": (
         "the provider does not give the scopes asked for",
         "set oauth.scopes to scopes the provider knows",
@@ -59,6 +62,11 @@ _REASONS = {
     "server_error": ("the provider failed", "try again later"),
     "temporarily_unavailable": ("the provider is busy", "try again later"),
 }
+
+_UNKNOWN_REASON = (
+    "the provider refused the login",
+    "see what the log of the provider says, then log in again",
+)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +219,7 @@ def accept(attempt: Attempt, parameters: Mapping[str, str]) -> str:
             "the redirect carries no usable code",
             asked=_asked(attempt),
             rule="RFC 6749 section 4.1.2: a redirect has a code or an error",
+            advice="log in again, and bring the whole address if it is pasted",
         )
     return code
 
@@ -245,7 +254,7 @@ def _refused(attempt: Attempt, parameters: Mapping[str, str]) -> OAuthError:
             rule="RFC 7636: PKCE with S256 is sent with every login",
             advice="switch on PKCE with S256 for this client at the provider",
         )
-    reason, advice = _REASONS.get(code, ("the provider refused the login", ""))
+    reason, advice = _REASONS.get(code, _UNKNOWN_REASON)
     return LoginFailed(
         f"{reason}: {answered}", asked=_asked(attempt), answered=answered, advice=advice
     )

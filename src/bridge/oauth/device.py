@@ -28,7 +28,10 @@ _LIFE = 600.0  # s, where the server, against the standard, names none
 _LIFE_LIMIT = 1_800.0  # s; nobody waits longer than half an hour
 _USER_CODE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?")
 _ENDED = {
-    "access_denied": ("the login was refused at the provider", ""),
+    "access_denied": (
+        "the login was refused at the provider",
+        "log in again and allow it, as somebody who may",
+    ),
     "expired_token": ("the code expired before anybody used it", "log in again"),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bridge.errors import OAuthError, ProviderUnavailable
 from bridge.oauth.address import refusal, shown_address
-from bridge.oauth.answer import decides_nothing, retry_after
+from bridge.oauth.answer import SEE_WHETHER_IT_IS_UP, decides_nothing, retry_after
 from bridge.oauth.http import (
     HttpFailure,
     HttpReply,
@@ -88,6 +88,7 @@ def _no_answer(url: str, failure: HttpFailure) -> OAuthError:
         f"no answer from {shown}: {failure.reason}",
         asked=f"GET {shown}",
         answered=failure.reason,
+        advice=SEE_WHETHER_IT_IS_UP,
     )
 
 
@@ -97,5 +98,6 @@ def _outage(url: str, response: HttpResponse) -> ProviderUnavailable:
         f"{shown} answered {response.status}",
         asked=f"GET {shown}",
         answered=str(response.status),
+        advice=SEE_WHETHER_IT_IS_UP,
         retry_after=retry_after(response),
     )

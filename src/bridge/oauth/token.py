@@ -15,6 +15,7 @@ from bridge.errors import (
     ProviderUnavailable,
     TokenAnswerInvalid,
 )
+from bridge.oauth.address import shown_address
 from bridge.oauth.answer import Refusal, is_secret, printable, text_of
 from bridge.oauth.authorization import PROTECTED, Attempt, resource_of
 from bridge.oauth.caller import Caller
@@ -204,6 +205,7 @@ def refused(refusal: Refusal, caller: Caller) -> OAuthError:
             f"{issuer} gives no token for now: {refusal.answered}",
             asked=refusal.asked,
             answered=refusal.answered,
+            advice="see whether the provider is well, and what its log says",
         )
     return GrantRefused(
         f"{issuer} refused to give a token: {refusal.answered}",
@@ -249,7 +251,7 @@ def token_set(
 def _invalid(caller: Caller, why: str) -> TokenAnswerInvalid:
     return TokenAnswerInvalid(
         f"the token answer of {caller.provider.issuer} is not used: {why}",
-        asked=f"POST {caller.provider.token_endpoint.partition('?')[0]}",
+        asked=f"POST {shown_address(caller.provider.token_endpoint)}",
         answered=why,
         rule="RFC 6749 section 5.1, RFC 6750 section 2.1",
         advice="have the provider issue bearer tokens for this client",

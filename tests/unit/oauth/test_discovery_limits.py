@@ -199,6 +199,7 @@ def test_an_outage_of_the_resource_is_no_absence(status: int, at: str) -> None:
     assert isinstance(error, ProviderUnavailable)
     assert error.retry_after == 7
     assert (error.asked, error.answered) == (f"GET {at}", str(status))
+    assert "provider is up" in error.advice
 
 
 @pytest.mark.parametrize(

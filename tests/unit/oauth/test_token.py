@@ -343,6 +343,7 @@ def test_what_decides_nothing_keeps_the_login(what: str) -> None:
         refreshed(UNDECIDED[what])
     assert trouble.value.retryable
     assert trouble.value.asked == f"POST {TOKEN_URL}"
+    assert "provider" in trouble.value.advice
 
 
 @pytest.mark.parametrize(
