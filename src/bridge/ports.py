@@ -121,10 +121,6 @@ class Files(Protocol):
         """Changes whenever the file is replaced or removed; empty: there is none."""
         ...
 
-    async def names(self, folder: Path) -> Sequence[str]:
-        """The file names in a folder; none when there is no such folder."""
-        ...
-
     def lock(self, path: Path, *, within: float) -> AbstractAsyncContextManager[None]:
         """Hold the lock of ``path`` against every process; freed by any exit.
 

@@ -12,7 +12,7 @@ import fcntl
 import os
 import secrets  # noqa: TID251 - part of the real world; names of temporary files
 import stat
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -79,9 +79,6 @@ class PrivateFiles:
 
     async def stamp(self, path: Path) -> str:
         return await self._run(lambda: _stamp(path))
-
-    async def names(self, folder: Path) -> Sequence[str]:
-        return await self._run(lambda: _names(folder))
 
     @asynccontextmanager
     async def lock(self, path: Path, *, within: float) -> AsyncGenerator[None]:
@@ -206,19 +203,6 @@ def _stamp(path: Path) -> str:
     return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
 
 
-def _names(folder: Path) -> Sequence[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                entry.name
-                for entry in entries
-                if entry.is_file(follow_symlinks=False)
-                and not entry.name.endswith(_TEMPORARY)
-            )
-    except FileNotFoundError:
-        return ()
-
-
 def _try_lock(path: Path) -> int | None:
     """A descriptor that holds the lock; None: somebody else does."""
     name = f"{path.name}.lock"
@@ -330,13 +314,18 @@ def _unlink(name: str, folder: int) -> bool:
 def _sweep(folder: int, *, prefix: str = ".", older_than: int | None = None) -> None:
     """Delete temporary files, those last written before ``older_than`` (ns)."""
     with os.scandir(folder) as entries:
-        for entry in entries:
-            if not (entry.name.startswith(prefix) and entry.name.endswith(_TEMPORARY)):
-                continue
-            with suppress(FileNotFoundError):  # another process sweeps too
-                written = entry.stat(follow_symlinks=False).st_mtime_ns
-                if older_than is None or written < older_than:
-                    os.unlink(entry.name, dir_fd=folder)
+        found = [e for e in entries if e.name.endswith(_TEMPORARY)]
+        for entry in found:
+            if entry.name.startswith(prefix) and _is_older(entry, older_than):
+                _unlink(entry.name, folder)
+
+
+def _is_older(entry: os.DirEntry[str], than: int | None) -> bool:
+    """None: than anything. False for one that another process has swept away."""
+    try:
+        return than is None or entry.stat(follow_symlinks=False).st_mtime_ns < than
+    except FileNotFoundError:
+        return False
 
 
 def _to_disk(folder: int) -> None:

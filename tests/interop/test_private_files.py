@@ -99,13 +99,6 @@ async def test_what_is_set_aside_is_kept_under_another_name(
         await files.set_aside(file)
 
 
-async def test_names_are_those_of_the_files(files: Files, file: Path) -> None:
-    assert list(await files.names(file.parent)) == []
-    for name in ("b.json", "a.json"):
-        await files.replace(file.with_name(name), b"x")
-    assert list(await files.names(file.parent)) == ["a.json", "b.json"]
-
-
 async def test_a_lock_has_one_owner_and_waits_for_it(files: Files, file: Path) -> None:
     freed: list[float] = []
 
@@ -263,7 +256,6 @@ async def test_folders_and_pipes_are_no_files(file: Path) -> None:
     for path in (file, pipe):
         with pytest.raises(OSError, match="not a regular file"):
             await PrivateFiles().read(path, limit=LIMIT)
-    assert list(await PrivateFiles().names(file.parent)) == []
 
 
 async def test_there_is_nothing_in_what_is_no_folder(file: Path) -> None:
@@ -353,7 +345,7 @@ async def test_more_than_twenty_files_set_aside_are_never_kept(file: Path) -> No
         await files.replace(file, b"%d" % number)
         moved = await files.set_aside(file)
     assert moved.read_bytes() == b"24"
-    assert len(await files.names(file.parent)) == 20
+    assert len(list(file.parent.iterdir())) == 20
 
 
 # --- what killed processes leave ---

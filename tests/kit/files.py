@@ -5,7 +5,7 @@ each other's files and wait for each other's locks.
 """
 
 import errno
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -117,10 +117,6 @@ class MemoryFiles:
     async def stamp(self, path: Path) -> str:
         await self._work()
         return self.disk.stamp(path)
-
-    async def names(self, folder: Path) -> Sequence[str]:
-        await self._work()
-        return sorted(path.name for path in self.disk.files if path.parent == folder)
 
     @asynccontextmanager
     async def lock(self, path: Path, *, within: float) -> AsyncGenerator[None]:

@@ -6,6 +6,8 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 #: A wrong option, configuration or address: nothing was started.
 EXIT_USAGE = 2
+#: What a shell reports of a program that Ctrl-C ended.
+EXIT_INTERRUPTED = 130
 
 EXIT_STATUSES = """\b
 Exit status:

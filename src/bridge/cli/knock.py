@@ -9,7 +9,7 @@ from bridge import __version__
 from bridge.config.model import UpstreamConfig
 from bridge.errors import LinkTimeout
 from bridge.http import HttpClient
-from bridge.oauth.address import http_url
+from bridge.oauth.address import http_url, shown_address
 from bridge.protocol.handshake import Introduction, initialize_params
 from bridge.wire.credentials import static_headers
 
@@ -66,7 +66,7 @@ async def _get(
     accept = {"accept": "text/event-stream"}
     async with client.exchange("GET", url, headers={**headers, **accept}) as answer:
         return Knock(
-            asked=_shown("GET", url),
+            asked=f"GET {shown_address(url)}",
             status=answer.status,
             challenge=answer.headers.get("www-authenticate", ""),
         )
@@ -80,7 +80,7 @@ async def _post(
         "POST", config.url, headers={**headers, **said}, content=_initialize()
     ) as answer:
         found = Knock(
-            asked=_shown("POST", config.url),
+            asked=f"POST {shown_address(config.url)}",
             status=answer.status,
             challenge=answer.headers.get("www-authenticate", ""),
         )
@@ -97,7 +97,3 @@ def _initialize() -> bytes:
     return msgspec.json.encode(
         {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
     )
-
-
-def _shown(method: str, url: str) -> str:
-    return f"{method} {url.partition('?')[0]}"

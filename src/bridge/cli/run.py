@@ -8,12 +8,10 @@ from typing import TypeVar
 
 import trio
 
-from bridge.cli.exit import CommandFailed
+from bridge.cli.exit import EXIT_INTERRUPTED, CommandFailed
 
 T = TypeVar("T")
 
-#: What a shell reports of a program that Ctrl-C ended.
-EXIT_INTERRUPTED = 130
 _LINE = 64 * 2**10
 
 

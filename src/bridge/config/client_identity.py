@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+CLIENT_NAME = "MCP Trio Bridge"
 CALLBACK_PATH = "/oauth/callback"
 CLIENT_METADATA_PATH = "/oauth/client-metadata.json"
 

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from bridge.config.client_identity import CLIENT_NAME
 from bridge.config.section import (
     MILLISECONDS,
     NEEDED,
@@ -153,7 +154,7 @@ class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
     ] = "dynamic"
     client_id: Annotated[str, about("Client registered beforehand.", NEEDED)] = ""
     client_secret: Annotated[str, about("Its secret, if any.", NEEDED)] = ""
-    client_name: Annotated[str, about("Name sent at registration.")] = "MCP Trio Bridge"
+    client_name: Annotated[str, about("Name sent at registration.")] = CLIENT_NAME
     client_uri: Annotated[str, about("Home page sent at registration.")] = ""
     scopes: Annotated[
         tuple[str, ...],

@@ -5,11 +5,9 @@ Its address is the client id. It holds nothing that is not in every login reques
 
 import msgspec
 
-from bridge.config.client_identity import client_metadata_url, redirect_uri
+from bridge.config.client_identity import CLIENT_NAME, client_metadata_url, redirect_uri
 from bridge.config.model import BridgeConfig
 from bridge.downstream.message import Response
-
-CLIENT_NAME = "MCP Trio Bridge"
 
 
 class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True):

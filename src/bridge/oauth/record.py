@@ -35,13 +35,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     credential: Credential
     server_url: str = ""
 
-    @property
-    def whole(self) -> bool:
-        """False: of an older layout. The access token serves until a 401, and a new
-        login is needed then: nobody knows where its refresh token may be sent.
-        """
-        return bool(self.credential.provider.token_endpoint)
-
 
 class _Version(msgspec.Struct, frozen=True):
     """Read first: what a newer program writes may not fit `_File`."""
@@ -98,9 +91,11 @@ def decode(data: bytes) -> Record:
     """What a token file says. Raises `RecordInvalid`.
 
     A file without ``provider`` is of an older layout: its `Provider` has no endpoints
-    (see `Record.whole`), and its `Client` no id. Without a time of issue the token
-    counts as issued at epoch 0: expired, if it says how long it lives. A time of issue
-    in the future is kept; whoever schedules must not trust it (threats D12).
+    and its `Client` no id. Its access token serves until a 401, and a new login is
+    needed then: nobody knows where its refresh token may be sent. Without a time of
+    issue the token counts as issued at epoch 0: expired, if it says how long it lives.
+    A time of issue in the future is kept; whoever schedules must not trust it (threats
+    D12).
     """
     file = _parse(data)
     _check_tokens(file)

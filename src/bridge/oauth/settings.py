@@ -26,7 +26,7 @@ class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str = ""
     signing_algorithm: str = ""  # empty: what fits the key (ES256, RS256, ...)
     client_metadata_url: str = ""
-    client_name: str = "MCP Trio Bridge"
+    client_name: str = ""
     client_uri: str = ""
     scopes: tuple[str, ...] = ()
     additional_params: Mapping[str, str] = {}

@@ -24,11 +24,11 @@ from bridge.ports import Files, Ports
 from bridge.upstream.sealed_files import SealedFiles, StoreKey
 from bridge.upstream.store_files import StoreFiles
 from bridge.upstream.store_names import (
+    file_slug,
     old_files,
     old_homes,
     shared_urls,
     short_hash,
-    slug,
 )
 
 #: A server moves to a new issuer now and then; dynamic ones must not fill the file.
@@ -87,7 +87,7 @@ class FileStore:
         resource = canonical_resource(url)
         digits = short_hash(resource)
         shared = digits in self._shared
-        stem = f"{digits}-{slug(name)}" if shared else digits
+        stem = f"{digits}-{file_slug(name)}" if shared else digits
         return FileShelf(
             resource=resource,
             url_hash=digits,

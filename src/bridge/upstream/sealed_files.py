@@ -10,7 +10,7 @@ the keyring cannot be used.
 import base64
 import binascii
 import errno
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -163,9 +163,6 @@ class SealedFiles:
 
     async def stamp(self, path: Path) -> str:
         return await self._files.stamp(path)
-
-    async def names(self, folder: Path) -> Sequence[str]:
-        return await self._files.names(folder)
 
     @asynccontextmanager
     async def lock(self, path: Path, *, within: float) -> AsyncGenerator[None]:

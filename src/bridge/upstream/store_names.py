@@ -29,8 +29,8 @@ def url_hash(url: str) -> str:
     return short_hash(canonical_resource(url))
 
 
-def slug(name: str) -> str:
-    """A server's name for use in a file's: two names never give one slug."""
+def file_slug(name: str) -> str:
+    """A server's name for use in a file's: two names never give one."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH]
     if plain and plain == name:
         return plain

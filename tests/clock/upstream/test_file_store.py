@@ -16,7 +16,7 @@ from bridge.observe import catalogue as events
 from bridge.upstream.file_store import MOST_CLIENTS, FileShelf, FileStore
 from bridge.upstream.sealed_files import SEAL
 from bridge.upstream.store_files import LARGEST_BYTES
-from bridge.upstream.store_names import short_hash, slug, url_hash
+from bridge.upstream.store_names import file_slug, short_hash, url_hash
 from bridge.upstream.token_store import Shelf, TokenStore
 from kit.files import Killed, MemoryDisk, MemoryFiles, disk_full, read_only
 from kit.journal import Journal
@@ -309,7 +309,7 @@ async def test_servers_with_one_address_have_files_of_their_own() -> None:
         await place.shelf_of(name, url).save(renewed(number))
     assert {path.name for path in place.disk.files} == {
         f"server-hash-{url_hash(URL)}-git.json",
-        f"server-hash-{url_hash(URL)}-{slug('Git 2')}.json",
+        f"server-hash-{url_hash(URL)}-{file_slug('Git 2')}.json",
         f"server-hash-{url_hash(servers[2][1])}.json",
     }
     for number, (name, url) in enumerate(servers):

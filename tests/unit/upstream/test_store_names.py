@@ -5,11 +5,11 @@ import pytest
 
 from bridge.errors import AddressRefused
 from bridge.upstream.store_names import (
+    file_slug,
     old_files,
     old_homes,
     shared_urls,
     short_hash,
-    slug,
     url_hash,
 )
 
@@ -38,7 +38,7 @@ def test_what_is_no_address_has_no_hash() -> None:
     ["..", "../../etc", "/etc", "a/b", "", ".", "~", "C:\\x", "a\x00b", "é", "x" * 300],
 )
 def test_no_name_becomes_a_path(name: str) -> None:
-    made = slug(name)
+    made = file_slug(name)
     assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
     assert 0 < len(made) < 60
     assert ".." not in made
@@ -49,10 +49,10 @@ def test_no_name_becomes_a_path(name: str) -> None:
 
 
 def test_plain_names_stay_and_no_two_names_are_one() -> None:
-    assert slug("github-2") == "github-2"
-    assert slug("ein") == "ein"
+    assert file_slug("github-2") == "github-2"
+    assert file_slug("ein") == "ein"
     names = ["Git", "git", "git ", "g.it", "g-it", "g_it", "", "-", "é", "è", "x" * 50]
-    assert len({slug(name) for name in names}) == len(names)
+    assert len({file_slug(name) for name in names}) == len(names)
 
 
 def test_addresses_several_servers_have_are_known() -> None:
