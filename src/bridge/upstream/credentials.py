@@ -33,6 +33,7 @@ from bridge.ports import WallClock
 from bridge.upstream import state as link
 from bridge.upstream.account import Account
 from bridge.upstream.login import Invitation
+from bridge.upstream.login_allowance import MOST, PERIOD, LoginAllowance
 from bridge.upstream.token_owner import Tell, Verdict
 from bridge.wire.link import Refusal
 
@@ -81,6 +82,7 @@ class Credentials:
         self._told: Verdict | None = None
         self._asked_for: int | None = None  # the actor waits for more than this one
         self._logins = 0
+        self._allowance = LoginAllowance()
         self._early: Callable[[], None] | None = None  # a command before `run`
 
     # --- what requests ask ---
@@ -150,6 +152,7 @@ class Credentials:
         if self._nursery is None:
             self._early = partial(self.log_in, force=force)
             return
+        self._allowance.renew()
         if force and self._login is not None:
             self._login.cancel()
             self._login = None
@@ -285,9 +288,12 @@ class Credentials:
                 nursery.start_soon(self._refresh, held)
             case moves.StartLogin(header, wider):
                 self._passing = False
-                self._logins += 1
-                self._login = trio.CancelScope()
-                nursery.start_soon(self._log_in, self._login, header, wider)
+                if self._allowance.allows(trio.current_time()):
+                    self._logins += 1
+                    self._login = trio.CancelScope()
+                    nursery.start_soon(self._log_in, self._login, header, wider)
+                else:
+                    self._too_many_logins()
             case moves.ForgetRefresh():
                 assert held is not None
                 nursery.start_soon(self._forget_refresh, held)
@@ -353,6 +359,20 @@ class Credentials:
         if scope.cancelled_caught:
             self._login_over(scope, "it is not needed any more")
 
+    def _too_many_logins(self) -> None:
+        """The machine wants one more, and nobody is asked."""
+        reason = f"it wanted more than {MOST} logins within {PERIOD / 60:g} minutes"
+        name = self._account.settings.name
+        self._count("login", "too_many")
+        self._log.emit(
+            events.OAUTH_LOGIN_FAILED,
+            error=reason,
+            rule="a server that keeps refusing new tokens opens no page after page",
+            advice="find out why it refuses them, then run "
+            f"'bridge oauth login {name}'",
+        )
+        self._feed(moves.LoginEnded(reason))
+
     def _held(self, wider: bool) -> tuple[str, ...]:  # noqa: FBT001 - of the action
         held = self._state.credential
         return tuple(held.tokens.scope.split()) if wider and held is not None else ()
@@ -395,6 +415,8 @@ class Credentials:
 
     def _invite(self, invitation: Invitation | None) -> None:
         self._invitation = invitation
+        if invitation is not None:
+            self._allowance.note(trio.current_time())
         self._show()
         self._answer()
 
