@@ -222,4 +222,4 @@ def test_the_doctor_looks_at_every_server(tmp_path: Path) -> None:
     assert ended.out.isascii()
     assert "[FAILED] server answers" in ended.out
     assert "[FAILED] command: no program no-such-program-anywhere" in ended.out
-    assert ended.out.endswith("0 of 2 servers: every step is well\n")
+    assert ended.out.endswith("every step is well at 0 of 2 servers\n")

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 import trio
+from msgspec.structs import replace
 
 from bridge.cli.exit import CommandFailed
 from bridge.cli.login_view import explained
@@ -62,7 +63,7 @@ class LocalLogins:
     async def log_in(self, name: str, *, force: bool, show: Show) -> OAuthStatus:
         account = self._accounts[name]
         if not force and (renewed := await _renewed(account)) is not None:
-            return _status_of(name, renewed)
+            return _kept(name, account, renewed)
         header = await self._knock(name)
         invite = partial(_invite, name, show)
         begin = partial(self._attended, account, header, invite=invite)
@@ -72,7 +73,7 @@ class LocalLogins:
         except OAuthError as error:
             first, *more = explained(error)
             raise CommandFailed(f"not logged in to '{name}': {first}", *more) from error
-        return _status_of(name, credential)
+        return _kept(name, account, credential)
 
     async def _attended(
         self, account: Account, header: str, *, invite: Invite
@@ -97,10 +98,24 @@ class LocalLogins:
         account = self._accounts[name]
         held = await account.stored.load()
         await account.log_out(held)
+        if trouble := account.stored.trouble:
+            raise CommandFailed(f"not logged out of '{name}': {trouble}")
         return held is not None
 
     async def _status(self, name: str) -> OAuthStatus:
-        return _status_of(name, await self._accounts[name].stored.load())
+        stored = self._accounts[name].stored
+        status = _status_of(name, await stored.load())
+        return replace(status, last_error=stored.trouble)
+
+
+def _kept(name: str, account: Account, credential: Credential) -> OAuthStatus:
+    """A login that ends with this process is none. Raises CommandFailed."""
+    if account.stored.unsaved is None:
+        return _status_of(name, credential)
+    raise CommandFailed(
+        f"not logged in to '{name}': there are tokens, but they cannot be kept: "
+        f"{account.stored.trouble}"
+    )
 
 
 async def _renewed(account: Account) -> Credential | None:

@@ -74,7 +74,11 @@ async def _log_in(
         click.echo(f"logged in to '{name}'{_until(after)}")
         return EXIT_OK
     goes_on = "; it goes on in the running bridge" if logins.live else ""
-    raise CommandFailed(f"no login to '{name}' within {within:g} s{goes_on}")
+    raise CommandFailed(
+        f"no login to '{name}' within {within:g} s{goes_on}",
+        "  what to do: if the provider showed an error page, run "
+        f"`bridge doctor {name}`; if nothing could come back here, use --paste",
+    )
 
 
 async def _log_out(ask: Ask, server: str | None) -> int:

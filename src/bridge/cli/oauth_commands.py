@@ -65,7 +65,8 @@ def oauth_group() -> None:
 @click.option(
     "--paste",
     is_flag=True,
-    help="Ask for the address the browser was sent to: for a browser elsewhere.",
+    help="Ask for the address the browser was sent to: for a browser elsewhere. "
+    "Opens none here.",
 )
 @click.option(
     "--timeout",
@@ -103,7 +104,7 @@ def login_command(
     from bridge.cli.oauth import Ask, log_in
 
     found = invocation.about(config, debug=debug)
-    ask = Ask(invocation=found, port=port, browser=not no_browser)
+    ask = Ask(invocation=found, port=port, browser=not (no_browser or paste))
     sys.exit(log_in(ask, server, force=force, paste=paste, within=timeout))
 
 

@@ -3,11 +3,14 @@
 import msgspec
 import trio
 
+from bridge.cli.exit import complain
 from bridge.cli.invocation import Invocation
 from bridge.cli.knock import knock
 from bridge.cli.local_logins import LocalLogins
 from bridge.cli.remarks import command_log
+from bridge.cli.table import printable
 from bridge.config import Overrides
+from bridge.config.findings import left_out
 from bridge.config.model import Config, UpstreamConfig
 from bridge.downstream.callback import CallbackDesk
 from bridge.errors import LinkError
@@ -32,12 +35,22 @@ class NoBrowser:
 
 
 class Workshop:
-    """Over one configuration and one world. Nothing is opened before it is used."""
+    """Over one configuration and one world. Nothing is opened before it is used.
+
+    ``left_out``: servers the file names, but not in a way that could be used.
+    """
 
     def __init__(
-        self, config: Config, *, ports: Ports, store: TokenStore, log: Log
+        self,
+        config: Config,
+        *,
+        ports: Ports,
+        store: TokenStore,
+        log: Log,
+        left_out: tuple[str, ...] = (),
     ) -> None:
         self.config = config
+        self.left_out = left_out
         self.ports = ports
         self.store = store
         self.log = log
@@ -102,6 +115,11 @@ def open_workshop(invocation: Invocation, *, browser: bool = True) -> Workshop:
     # Who comes in downstream does not matter here.
     loaded = invocation.load(Overrides(host="127.0.0.1", no_auth=True))
     config = loaded.config
+    for name in (faulty := tuple(sorted(left_out(loaded.problems)))):
+        complain(
+            f"server '{printable(name)}' is left out, its configuration is wrong: "
+            "`bridge check` says where"
+        )
     ports = real_ports(invocation.environment)
     if not browser:
         ports = msgspec.structs.replace(ports, browser=NoBrowser())
@@ -113,4 +131,4 @@ def open_workshop(invocation: Invocation, *, browser: bool = True) -> Workshop:
         log=log,
         servers=[(each.name, http_url(each.url)) for each in with_login(config)],
     )
-    return Workshop(config, ports=ports, store=store, log=log)
+    return Workshop(config, ports=ports, store=store, log=log, left_out=faulty)

@@ -22,7 +22,9 @@ _STORE_DEADLINE = 10.0
 
 
 class StoredLogin:
-    """``exists``: a login of this configuration was in the store when last seen."""
+    """``exists``: a login of this configuration was in the store when last seen.
+    ``trouble``: why the store could not be used the last time; empty when it could.
+    """
 
     def __init__(self, shelf: Shelf, settings: OAuthSettings, *, log: Log) -> None:
         self._shelf = shelf
@@ -30,6 +32,7 @@ class StoredLogin:
         self._log = log
         self._unsaved: Credential | None = None
         self.exists = False
+        self.trouble = ""
 
     @property
     def url_hash(self) -> str:
@@ -42,6 +45,7 @@ class StoredLogin:
         except StorageError as error:
             self._trouble(error)
             return None
+        self.trouble = ""
         if found is None or not self._is_ours(found):
             self.exists = False
             return None
@@ -95,6 +99,7 @@ class StoredLogin:
             return
         self._unsaved = None
         self.exists = True
+        self.trouble = ""
         self._log.emit(events.OAUTH_TOKENS_SAVED, url_hash=self.url_hash)
 
     @property
@@ -126,6 +131,7 @@ class StoredLogin:
         except StorageError as error:
             self._trouble(error)
             return
+        self.trouble = ""
         if erased:
             self._log.emit(
                 events.OAUTH_TOKENS_ERASED, url_hash=self.url_hash, reason=reason
@@ -191,4 +197,5 @@ class StoredLogin:
         return replace(credential, client=client)
 
     def _trouble(self, error: StorageError) -> None:
+        self.trouble = error.public
         self._log.emit(events.OAUTH_STORE_TROUBLE, reason=error.public)

@@ -9,7 +9,9 @@ from bridge.cli.login_view import Verdict, verdict
 from bridge.cli.run import alongside
 from bridge.config.server import UpstreamConfig
 from bridge.observe.status import OAuthStatus
+from bridge.upstream.sealed_files import SEAL
 from kit.command_room import workshop
+from kit.files import disk_full, read_only
 from kit.login_room import LoginRoom, login_room
 from kit.provider_rules import Rules
 from kit.sign_in import Person, denies, never_finishes
@@ -194,3 +196,45 @@ async def test_without_a_browser_the_address_is_shown_all_the_same(
 
         after = await alongside(log_in, come)
     assert worth(room, after) is Verdict.VALID
+
+
+async def test_a_login_whose_tokens_cannot_be_kept_is_none(
+    autojump_clock: MockClock,
+) -> None:
+    async with login_room() as room:
+        room.files.refuse = disk_full()
+        with pytest.raises(CommandFailed, match="cannot be kept") as failure:
+            await workshop(room).logins().log_in(NAME, force=False, show=lambda _: None)
+        assert "No space left" in failure.value.lines[0]
+        room.files.refuse = None
+        [after] = await workshop(room).logins().statuses()
+    assert worth(room, after) is Verdict.NO_TOKENS
+
+
+async def test_a_store_that_cannot_be_used_is_no_logged_out_server(
+    autojump_clock: MockClock,
+) -> None:
+    async with login_room() as room:
+        logins = workshop(room).logins()
+        await logins.log_in(NAME, force=False, show=lambda _: None)
+        room.files.refuse = read_only()
+        with pytest.raises(CommandFailed, match="not logged out of 'example'"):
+            await logins.log_out(NAME)
+        room.files.refuse = None
+        assert await logins.log_out(NAME)
+
+
+async def test_a_login_sealed_for_a_keyring_is_told_with_what_to_set(
+    autojump_clock: MockClock,
+) -> None:
+    async with login_room() as room:
+        logins = workshop(room).logins()
+        await logins.log_in(NAME, force=False, show=lambda _: None)
+        [file] = [f for f in room.files.disk.files if f.name.startswith("server-hash")]
+        room.files.disk.put(file, SEAL + b"...")
+        [sealed] = await logins.statuses()
+        room.files.disk.delete(file)
+        [gone] = await logins.statuses()
+    assert worth(room, sealed) is Verdict.NO_TOKENS
+    assert "bridge.token_store" in sealed.last_error
+    assert gone.last_error == ""

@@ -54,7 +54,9 @@ def test_without_signs_the_words_are_ascii() -> None:
 def test_a_server_is_well_when_every_step_is_a_tick() -> None:
     assert (WELL.well, ILL.well) == (True, False)
     assert not Report(server="c", place="", findings=(skipped("x", ""),)).well
-    assert tally([WELL, ILL]) == "1 of 2 servers: every step is well"
+    assert tally([WELL, ILL]) == "every step is well at 1 of 2 servers"
+    assert tally([WELL]) == "every step is well at 1 of 1 server"
+    assert tally([]) == "no server to look at"
 
 
 def test_programs_get_the_same() -> None:

@@ -313,15 +313,19 @@ def test_a_provider_without_pkce_is_explained_with_the_setting() -> None:
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        (REGISTERED, "abc, as registered; none"),
-        (replace(REGISTERED, source="configured"), "abc, as configured; none"),
+        (REGISTERED, "abc, as registered; no secret"),
+        (replace(REGISTERED, source="configured"), "abc, as configured; no secret"),
+        (
+            replace(REGISTERED, auth_method="client_secret_basic"),
+            "abc, as registered; client_secret_basic",
+        ),
         (
             replace(REGISTERED, source="metadata_document"),
-            "abc, our metadata document; none",
+            "abc, our metadata document; no secret",
         ),
         (
             replace(REGISTERED, client_id="x" * 201),
-            f"{'x' * 200}..., as registered; none",
+            f"{'x' * 200}..., as registered; no secret",
         ),
         (None, f"none yet; the first login registers one at {IDP}/register"),
     ],
@@ -338,6 +342,14 @@ def test_nobody_knows_whether_default_paths_can_be_registered_at() -> None:
     assert said.outcome is Outcome.SKIPPED
     assert f"{IDP}/register" in said.said
     assert "--register" in said.said
+
+
+def test_a_client_made_by_hand_is_told_which_redirect_address_it_needs() -> None:
+    ours = "http://127.0.0.1:8090/oauth/callback"
+    by_hand = replace(REGISTERED, source="configured", redirect_uri=ours)
+    assert ours in verdicts.client(by_hand, FOUND).said
+    machine = replace(by_hand, redirect_uri="")
+    assert verdicts.client(machine, FOUND).said == "abc, as configured; no secret"
 
 
 @pytest.mark.requirement("R103")
@@ -364,6 +376,12 @@ def test_a_token_without_an_end_is_good(credential: Credential, said: str) -> No
     assert brief(token_said(credential, FOUND)) == ("ok", said)
 
 
+def test_a_store_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
+    said = verdicts.token("prod", None, FOUND, now=NOW, trouble="no keyring")
+    assert brief(said) == ("failed", "no keyring")
+    assert said.advice == ""
+
+
 def test_a_good_token_is_shown_with_its_end() -> None:
     said = token_said(held(), None)
     assert said.outcome is Outcome.OK
@@ -378,12 +396,12 @@ def test_a_good_token_is_shown_with_its_end() -> None:
         (
             held(resource="https://mcp.example/other"),
             f"it is for https://mcp.example/other, the server is {SERVER}",
-            "run `bridge oauth login prod` --force",
+            "run `bridge oauth login prod --force`",
         ),
         (
             held(provider=replace(PROVIDER, issuer="https://old.example")),
             f"it is of the issuer https://old.example, the server now names {IDP}",
-            "run `bridge oauth login prod` --force",
+            "run `bridge oauth login prod --force`",
         ),
     ],
 )

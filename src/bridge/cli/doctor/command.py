@@ -35,4 +35,6 @@ def doctor(
             for line in as_lines(report, signs=signs):
                 click.echo(printable(line))
         click.echo(tally(reports))
-    return EXIT_OK if all(each.well for each in reports) else EXIT_FAILED
+    well = all(each.well for each in reports)
+    faulty = server is None and workshop.left_out
+    return EXIT_OK if well and not faulty else EXIT_FAILED

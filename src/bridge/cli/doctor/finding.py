@@ -5,6 +5,7 @@ from enum import Enum
 
 import msgspec
 
+from bridge.cli.report import counted
 from bridge.errors import BridgeError, OAuthError
 
 
@@ -107,7 +108,9 @@ def tally(reports: Iterable[Report]) -> str:
     """The last line: how many servers are well."""
     all_of_them = list(reports)
     well = sum(each.well for each in all_of_them)
-    return f"{well} of {len(all_of_them)} servers: every step is well"
+    if not all_of_them:
+        return "no server to look at"
+    return f"every step is well at {well} of {counted(len(all_of_them), 'server')}"
 
 
 def as_json(reports: Iterable[Report]) -> dict[str, object]:

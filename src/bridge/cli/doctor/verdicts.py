@@ -228,21 +228,39 @@ def client(known: Client | None, found: Discovered) -> Finding:
         "registered": "as registered",
     }
     said = f"{_bounded(known.client_id)}, {sources[known.source]}"
-    return ok(CLIENT, f"{said}; {known.auth_method}")
+    proof = "no secret" if known.auth_method == "none" else known.auth_method
+    return ok(CLIENT, f"{said}; {proof}{_comes_back_to(known)}")
+
+
+def _comes_back_to(known: Client) -> str:
+    """A provider shows its own error page for an address it was not told."""
+    if known.source != "configured" or not known.redirect_uri:
+        return ""
+    return f"; its redirect address at the provider must be {known.redirect_uri}"
 
 
 # --- the token ---
 
 
 def token(
-    name: str, held: Credential | None, found: Discovered | None, *, now: float
+    name: str,
+    held: Credential | None,
+    found: Discovered | None,
+    *,
+    now: float,
+    trouble: str = "",
 ) -> Finding:
-    """Whether there is a token, of this provider, for this server, and not over."""
-    log_in = f"run `bridge oauth login {name}`"
+    """Whether there is a token, of this provider, for this server, and not over.
+
+    ``trouble``: why the store cannot be read.
+    """
+    log_in, anew = (f"run `bridge oauth login {name}{x}`" for x in ("", " --force"))
+    if trouble:
+        return failed(TOKEN, trouble)
     if held is None:
         return failed(TOKEN, "none", advice=log_in)
     if found is not None and (misfit := _misfit(held, found)):
-        return failed(TOKEN, misfit, rule=_FIT, advice=f"{log_in} --force")
+        return failed(TOKEN, misfit, rule=_FIT, advice=anew)
     ends = held.tokens.expires_at
     if ends is None or ends > now:
         until = "no end was said" if ends is None else f"until {expiry(ends)}"

@@ -137,7 +137,10 @@ class Walk:
         held = await account.stored.load()
         now = self._workshop.ports.clock.now()
         name = self._server.name
-        good = self._note(verdicts.token(name, held, discovered, now=now))
+        trouble = account.stored.trouble
+        good = self._note(
+            verdicts.token(name, held, discovered, now=now, trouble=trouble)
+        )
         if held is None or not good:
             self._skip([verdicts.ACCEPTED, *_NETWORK], "no token to try it with")
             return
