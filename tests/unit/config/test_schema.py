@@ -24,7 +24,7 @@ from bridge.config.spelling import fields_of
 ROOT = Path(__file__).parents[3]
 GUIDE = Path(__file__).parent / "guide"
 WHOLE = ["basic", "enterprise", "manual-issuer", "several", "streaming"]
-SECRETS = {"SEARCH_TOKEN": "t", "KEY_TOKEN": "k"}
+SECRETS = {"SEARCH_TOKEN": "t", "KEY_TOKEN": "k", "IDP_KEY": "p"}
 PROVIDER = {"OAUTH_ISSUER": "https://idp.example.com", "OAUTH_AUDIENCE": "bridge"}
 
 
