@@ -9,7 +9,7 @@ Rooms outlive their upstreams: what is on the disk is there for the next `runnin
 
 import itertools
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,13 @@ from bridge.upstream.login import Reception
 from bridge.upstream.open_account import open_account
 from bridge.wire.open import transport_for
 from kit.files import MemoryFiles
+from kit.login_log import LoginLog, secrets_in
 from kit.network import SimulatedNetwork
 from kit.people import SimulatedBrowser
 from kit.processes import SimulatedProcesses
 from kit.protected import ProtectedServer
 from kit.provider import StrictProvider
 from kit.provider_rules import EPOCH, Rules
-from kit.recorded import RecordedLog
 from kit.sign_in import Person
 from kit.upstream import Outcome, quiet, raw
 
@@ -85,17 +85,17 @@ class SeededTokens:
 class Upstream:
     """One incarnation: an actor and the owner of its tokens."""
 
-    def __init__(self, room: "LoginRoom") -> None:
+    def __init__(self, room: "LoginRoom", *, ports: Ports) -> None:
         config, bridge = room.config, room.bridge
         self.mailbox: Mailbox[UpstreamMessage] = Mailbox(bound=256)
         self.router: Mailbox[RouterMessage] = Mailbox(bound=1024)
         self.status: UpstreamStatus | None = None
         self.login: OAuthStatus | None = None
+        self.room = room
         self.stopping = trio.Event()
         self._changed = trio.Event()
         self._numbers = itertools.count(1)
         http = HttpClients(room.network)
-        ports = room.ports
         store = open_store(
             bridge, ports, home=HOME, log=room.log, servers=[(config.name, config.url)]
         )
@@ -139,10 +139,13 @@ class Upstream:
 
     def _heed(self, status: UpstreamStatus) -> None:
         self.status = status
+        self.room.shown.append(repr(status))
         self._wake()
 
     def _heed_login(self, status: OAuthStatus) -> None:
         self.login = status
+        # the address to log in at is the operator's
+        self.room.shown.append(repr(msgspec.structs.replace(status, login_url="")))
         self._wake()
 
     def _wake(self) -> None:
@@ -156,11 +159,17 @@ class Upstream:
                 await self._changed.wait()
 
     async def reach_login(self, state: str, *, within: float = 600.0) -> OAuthStatus:
-        """Wait until the login is in this state."""
+        """Wait until the login is in this state; one that is required: nobody tries."""
         with trio.fail_after(within):
-            while self.login is None or self.login.state != state:
+            while not self._stands_at(state):
                 await self._changed.wait()
+            assert self.login is not None
             return self.login
+
+    def _stands_at(self, state: str) -> bool:
+        if self.login is None or self.login.state != state:
+            return False
+        return state != "login_required" or not self.login.logging_in
 
     async def call(self, tool: str = "echo", text: str = "hi") -> CallOutcome:
         """One call, to its outcome."""
@@ -177,7 +186,19 @@ class Upstream:
             )
         )
         with trio.fail_after(900):
-            return await outcome.wait()
+            said = await outcome.wait()
+        self.room.shown.append(repr(said) + getattr(said, "public", ""))
+        return said
+
+    async def keep_calling(self, *, every: float, until: float) -> list[CallOutcome]:
+        """A call now and then, as long as said; those that did not succeed."""
+        failed: list[CallOutcome] = []
+        while trio.current_time() < until:
+            said = await self.call()
+            if not isinstance(said, Answered):
+                failed.append(said)
+            await trio.sleep(every)
+        return failed
 
     async def echo(self, text: str = "hi") -> str:
         """One call that must succeed; what it said."""
@@ -204,12 +225,13 @@ class LoginRoom:
     ) -> None:
         self.nursery = nursery
         self.network = SimulatedNetwork()
+        self.shown: list[str] = []  # what statuses and outcomes said
         self.provider = StrictProvider(rules=rules, seed=seed)
         self.server = ProtectedServer(self.provider, transport=transport)
         self.clock = MovableClock()
-        self.log = RecordedLog()
+        self.log = LoginLog(self.clock)
         self.files = MemoryFiles()
-        self.person = Person(self.network)
+        self.person: Callable[[str], Awaitable[object]] = Person(self.network)
         self.browser = SimulatedBrowser(person=self._visit, nursery=nursery)
         self.counted: list[tuple[str, str]] = []
         self.config: UpstreamConfig = quiet(
@@ -235,10 +257,45 @@ class LoginRoom:
     async def _visit(self, url: str) -> None:
         await self.person(url)
 
+    @property
+    def requests(self) -> int:
+        """All there were, at the provider and at the server."""
+        traffic = self.server.traffic
+        at_server = traffic.served + traffic.unauthorized + traffic.forbidden
+        return at_server + traffic.metadata + self.provider.counts.requests.total()
+
+    @property
+    def token_file(self) -> Path:
+        """Where the login is kept."""
+        (found,) = [
+            path
+            for path in self.files.disk.files
+            if path.name.startswith("server-hash-") and path.suffix == ".json"
+        ]
+        return found
+
+    def stored(self) -> dict[str, Any]:
+        """What the file of the login says."""
+        return msgspec.json.decode(self.files.disk.files[self.token_file])
+
+    def another_process(self) -> Ports:
+        """The ports of a second bridge on this machine."""
+        files = MemoryFiles(self.files.disk)
+        return msgspec.structs.replace(self.ports, files=files)
+
+    def leaks(self) -> set[str]:
+        """Secrets that logs, statuses or outcomes show."""
+        clients = self.provider.clients.known.values()
+        return secrets_in(
+            [*self.log.lines, *self.log.texts, *self.shown],
+            *(client.secret for client in clients),
+            *self.provider.verifiers,
+        )
+
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[Upstream]:
+    async def running(self, *, ports: Ports | None = None) -> AsyncGenerator[Upstream]:
         """The upstream in the background; at the end it has stopped."""
-        upstream = Upstream(self)
+        upstream = Upstream(self, ports=ports or self.ports)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(upstream.actor.run, upstream.stopping)
             yield upstream
@@ -262,7 +319,10 @@ async def login_room(
     oauth: dict[str, Any] | None = None,
     seed: int = 1,
 ) -> AsyncGenerator[LoginRoom]:
-    """Provider, server and callback listen; whoever broke a rule fails the test."""
+    """Provider, server and callback listen.
+
+    Whoever broke a rule, or showed a secret, fails the test.
+    """
     async with trio.open_nursery() as nursery:
         room = LoginRoom(
             nursery, rules=rules, transport=transport, oauth=oauth, seed=seed
@@ -273,3 +333,4 @@ async def login_room(
         yield room
         nursery.cancel_scope.cancel()
     assert room.provider.breaches == []
+    assert room.leaks() == set()

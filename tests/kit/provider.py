@@ -84,6 +84,11 @@ class StrictProvider:
         return self.core.counts
 
     @property
+    def verifiers(self) -> set[str]:
+        """Every PKCE verifier that was shown here."""
+        return self._grants.verifiers
+
+    @property
     def resources(self) -> set[str]:
         """Identifiers that tokens may be asked for; empty: any."""
         return self.core.resources

@@ -47,7 +47,7 @@ class GrantDesk:
         self._authorizations = authorizations
         self._devices = devices
         self._tokens = tokens
-        self._verifiers: set[str] = set()
+        self.verifiers: set[str] = set()
 
     def in_flight(self, asked: Asked) -> AbstractContextManager[None]:
         """To be held while a request to the token endpoint is answered."""
@@ -116,9 +116,9 @@ class GrantDesk:
             raise core.refuse("pkce.no_verifier", error="invalid_grant")
         if not _VERIFIER.fullmatch(verifier):
             raise core.refuse("pkce.verifier_form", error="invalid_grant")
-        if verifier in self._verifiers:
+        if verifier in self.verifiers:
             core.breaches.note("pkce.verifier_reused")
-        self._verifiers.add(verifier)
+        self.verifiers.add(verifier)
         if s256(verifier) != code.authorization.challenge:
             raise core.refuse("pkce.verifier", error="invalid_grant")
 

@@ -223,8 +223,7 @@ def _without(state: State) -> State:
 
 
 def _loaded(state: State, event: Loaded, now: Moment) -> Step:
-    held = state.credential
-    if held is not None and held.tokens == event.credential.tokens:
+    if _is_held(state, event.credential):
         return state, ()
     after = _take(state, event.credential, event.chance, now)
     after = replace(after, origin=Origin.STORE)
@@ -238,6 +237,12 @@ def _loaded(state: State, event: Loaded, now: Moment) -> Step:
         return stale, (Unpublish(),)
     lost = replace(_without(after), phase=Phase.ABSENT)
     return lost, (Unpublish(), Erase(event.credential, _EXPIRED))
+
+
+def _is_held(state: State, found: Credential) -> bool:
+    """The same login, though its refresh token may have been taken out."""
+    held = state.credential
+    return held is not None and (held.tokens.access_token == found.tokens.access_token)
 
 
 def _gone(state: State) -> Step:

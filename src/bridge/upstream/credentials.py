@@ -83,7 +83,8 @@ class Credentials:
         self._asked_for: int | None = None  # the actor waits for more than this one
         self._logins = 0
         self._allowance = LoginAllowance()
-        self._early: Callable[[], None] | None = None  # a command before `run`
+        self._ready = False  # the stored login is read
+        self._early: Callable[[], None] | None = None  # a command before that
 
     # --- what requests ask ---
 
@@ -149,7 +150,7 @@ class Credentials:
 
     def log_in(self, *, force: bool) -> None:
         """An operator wants a login. ``force``: even with a good token, and anew."""
-        if self._nursery is None:
+        if not self._ready:
             self._early = partial(self.log_in, force=force)
             return
         self._allowance.renew()
@@ -161,7 +162,7 @@ class Credentials:
 
     def log_out(self) -> None:
         """An operator wants the login forgotten, here and at the provider."""
-        if self._nursery is None:
+        if not self._ready or self._nursery is None:
             self._early = self.log_out
         else:
             self._nursery.start_soon(self._log_out)
@@ -185,13 +186,14 @@ class Credentials:
                 await self._read_store()
                 if self._state.phase is not Phase.ABSENT:
                     self._log.emit(events.OAUTH_PREFLIGHT_PASSED)
+                self._ready = True
                 self._show()
                 task_status.started()
                 if self._early is not None:
                     self._early()
                 await self._keep_fresh()
         finally:
-            self._nursery = None
+            self._ready, self._nursery = False, None
 
     async def _keep_fresh(self) -> None:
         while True:
@@ -221,10 +223,10 @@ class Credentials:
         return self._state.phase is Phase.REFRESHING or unsaved
 
     async def _read_store(self) -> None:
-        before = self._state.generation
+        before = self._state
         stamp = await self._account.stored.stamp()
         found = await self._account.stored.load()
-        if self._state.generation != before or self._is_busy():
+        if self._state.generation != before.generation or self._is_busy():
             return  # what was read may be older than what we wrote meanwhile
         self._stamp = stamp
         if found is not None:
@@ -232,13 +234,15 @@ class Credentials:
                 events.OAUTH_TOKENS_LOADED, url_hash=self._account.stored.url_hash
             )
             self._feed(moves.Loaded(found, self._rng.random()))
-            self._end_needless_login()
+            self._end_needless_login(before)
         elif self._state.credential is not None and self._stamp == "":
             self._feed(moves.Gone())
 
-    def _end_needless_login(self) -> None:
+    def _end_needless_login(self, before: State) -> None:
         """Somebody logged in elsewhere while we waited for a person."""
-        if self._state.serving and self._login is not None:
+        new = self._state.generation > before.generation and self._state.serving
+        needed = before.phase is Phase.LOGIN_REQUIRED
+        if new and needed and self._login is not None:
             self._login.cancel()
 
     # --- the machine ---

@@ -18,7 +18,7 @@ READY
 AUTHORIZING, AWAITING_LOGIN,            BearerReady             CONNECTING
 BACKING_OFF, FAILED
 AUTHORIZING                             RenewFailed             BACKING_OFF *
-AUTHORIZING, READY                      LoginNeeded             AWAITING_LOGIN
+AUTHORIZING, READY, AWAITING_LOGIN      LoginNeeded             AWAITING_LOGIN
 CONNECTING, HANDSHAKING, DISCOVERING,   LinkFailed              BACKING_OFF *
 READY
 READY                                   SessionEnded            CONNECTING **
@@ -366,6 +366,11 @@ def _login_needed(state: State, event: Event) -> Step:
     return after, (CloseLink(), Wait(pause), FailInFlight(), PublishDown())
 
 
+def _still_needed(state: State, event: Event) -> Step:
+    """Nothing is new but the reason."""
+    return replace(state, reason=_reason(event, "")), (PublishDown(),)
+
+
 def _drain(state: State, event: Event) -> Step:
     after = _to(state, Phase.DRAINING, _reason(event, ""))
     return after, (PublishDown(), FinishCalls())
@@ -394,6 +399,7 @@ TABLE: dict[tuple[Phase, type[Event]], _Rule] = {
     (Phase.AUTHORIZING, BearerReady): _reconnect,
     (Phase.AUTHORIZING, LoginNeeded): _login_needed,
     (Phase.READY, LoginNeeded): _login_needed,
+    (Phase.AWAITING_LOGIN, LoginNeeded): _still_needed,
     (Phase.AWAITING_LOGIN, BearerReady): _reconnect,
     (Phase.BACKING_OFF, BearerReady): _reconnect,
     (Phase.FAILED, BearerReady): _reconnect,

@@ -367,7 +367,8 @@ def test_each_new_token_is_one_generation_on() -> None:
     ):
         state, _ = step(state, event, NOW)
         assert state.generation == number
-    state, _ = step(state, Loaded(credential("c")), NOW)
+    for again in (credential("c"), credential("c", refreshable=False)):
+        assert step(state, Loaded(again), NOW) == (state, ())
     state, _ = step(state, LoggedOut(), NOW)
     assert state.generation == 3
 

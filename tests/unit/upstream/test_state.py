@@ -74,6 +74,7 @@ EXPECTED: dict[tuple[Phase, type[Event]], Phase] = {
     (P.READY, Catalogued): P.READY,
     (P.READY, Stable): P.READY,
     (P.READY, LoginNeeded): P.AWAITING_LOGIN,
+    (P.AWAITING_LOGIN, LoginNeeded): P.AWAITING_LOGIN,
     (P.READY, SessionEnded): P.CONNECTING,
     (P.READY, Poke): P.CONNECTING,
     (P.AUTHORIZING, BearerReady): P.CONNECTING,
@@ -140,6 +141,13 @@ def test_a_loss_closes_waits_fails_the_calls_and_says_so_in_this_order() -> None
         PublishDown(),
     )
     assert (after.reason, after.failures) == ("gone", 1)
+
+
+def test_who_waits_for_a_login_learns_why_the_last_one_failed() -> None:
+    waiting = State(phase=P.AWAITING_LOGIN, since=1.0, reason="log in")
+    after, actions = step(waiting, LoginNeeded("nobody came"), 2.0)
+    assert (after.reason, after.since) == ("nobody came", 1.0)
+    assert actions == (PublishDown(),)
 
 
 @pytest.mark.requirement("R132")
