@@ -11,12 +11,13 @@ def make_request(
     query: str = "",
     scheme: str = "http",
     method: str = "GET",
+    body: bytes = b"",
 ) -> Request:
-    """A request without a body from a client that stays."""
+    """A request from a client that stays."""
 
-    async def body() -> bytes:
+    async def read() -> bytes:
         await trio.lowlevel.checkpoint()
-        return b""
+        return body
 
     return Request(
         method=method,
@@ -25,6 +26,6 @@ def make_request(
         headers=headers,
         peer="192.0.2.1",
         scheme=scheme,
-        body=body,
+        body=read,
         disconnected=trio.sleep_forever,
     )

@@ -10,11 +10,11 @@ from trio.testing import MockClock
 from bridge.cli.exit import CommandFailed
 from bridge.cli.logins import RemoteLogins
 from bridge.cli.remote import body_of
-from bridge.downstream.message import Request
 from bridge.downstream.oauth_pages import OAuthPages
 from bridge.http.fetcher import Fetched
 from bridge.observe.status import OAuthStatus
 from kit.front import PanelControl
+from kit.requests import make_request
 
 URL = "https://id.example/authorize?state=s"
 REDIRECT = "http://127.0.0.1:8090/oauth/callback?code=c&state=s"
@@ -57,21 +57,8 @@ class Bridge(PanelControl):
     async def ask(
         self, method: str, path: str, *, body: bytes | None = None, deadline: float = 1
     ) -> bytes:
-        async def read() -> bytes:
-            await trio.lowlevel.checkpoint()
-            return body or b""
-
         assert deadline > 0
-        request = Request(
-            method=method,
-            path=path,
-            query="",
-            headers=(),
-            peer="",
-            scheme="http",
-            body=read,
-            disconnected=trio.sleep_forever,
-        )
+        request = make_request(path, method=method, body=body or b"")
         answer = await self._pages.handle(request)
         assert answer is not None
         fetched = Fetched(status=answer.status, headers={}, body=answer.body)

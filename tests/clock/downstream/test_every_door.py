@@ -16,6 +16,7 @@ from kit.bad_tokens import bad_tokens, good_tokens
 from kit.front import Front
 from kit.issuer import NOW, policy, snapshot
 from kit.recorded import RecordedLog
+from kit.requests import make_request
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
 SESSION = "0123456789abcdef0123456789abcdef"
@@ -67,25 +68,15 @@ def guarded() -> Front:
 
 def bearing(token: str, *, method: str, path: str, query: str = "") -> Request:
     """A request of somebody who has shaken hands before, or says so."""
-
-    async def body() -> bytes:
-        await trio.lowlevel.checkpoint()
-        return PING
-
-    return Request(
+    return make_request(
+        path,
+        ("host", "127.0.0.1:8080"),
+        ("mcp-session-id", SESSION),
+        ("content-type", "application/json"),
+        ("authorization", f"Bearer {token}"),
         method=method,
-        path=path,
         query=query,
-        headers=(
-            ("host", "127.0.0.1:8080"),
-            ("mcp-session-id", SESSION),
-            ("content-type", "application/json"),
-            ("authorization", f"Bearer {token}"),
-        ),
-        peer="192.0.2.1",
-        scheme="http",
-        body=body,
-        disconnected=trio.sleep_forever,
+        body=PING,
     )
 
 

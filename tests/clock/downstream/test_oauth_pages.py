@@ -4,11 +4,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bridge.downstream.message import Request
 from bridge.downstream.oauth_pages import OAuthPages
 from bridge.observe.status import OAuthStatus, UpstreamStatus
 from kit.browser import Reply
 from kit.front import Front, PanelControl
+from kit.requests import make_request
 
 LOGIN_URL = "https://id.example/authorize?client_id=c&state=abc"
 REDIRECT = "http://127.0.0.1:8090/oauth/callback?code=xyz&state=abc"
@@ -26,20 +26,7 @@ class Pages:
         self._pages = OAuthPages(self.control)
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> Reply:
-        async def read() -> bytes:
-            await trio.lowlevel.checkpoint()
-            return body
-
-        request = Request(
-            method=method,
-            path=path,
-            query="",
-            headers=(),
-            peer="",
-            scheme="http",
-            body=read,
-            disconnected=trio.sleep_forever,
-        )
+        request = make_request(path, method=method, body=body)
         answer = await self._pages.handle(request)
         if answer is None:
             return Reply(0, {})
