@@ -16,8 +16,6 @@ a pin (R74). Only GETs, no token, each address once, a bounded number (R76).
 
 from collections.abc import Iterable
 
-import msgspec
-
 from bridge.errors import (
     AddressRefused,
     DiscoveryFailed,
@@ -29,12 +27,12 @@ from bridge.loopback import is_loopback
 from bridge.oauth.address import (
     canonical_resource,
     check_endpoint,
-    for_browser,
     host_of,
     origin_of,
     shown_address,
 )
 from bridge.oauth.challenge import BearerChallenge
+from bridge.oauth.configured import configured, with_configured
 from bridge.oauth.http import Step, Steps
 from bridge.oauth.inquiry import Inquiry, TooManyAddresses
 from bridge.oauth.metadata import (
@@ -68,7 +66,7 @@ def discover(settings: OAuthSettings, challenge: BearerChallenge) -> Steps[Disco
     """
     server = canonical_resource(settings.server_url)
     check_endpoint(server, what="server address")  # R104
-    if provider := _configured(settings):
+    if provider := configured(settings):
         return Discovered(provider=provider, resource=_resource(settings, server))
     walk = _Walk(settings, server)
     try:
@@ -107,41 +105,10 @@ def _resource(settings: OAuthSettings, found: str) -> str:
     return settings.additional_params.get("resource") or found  # R91
 
 
-def _configured(settings: OAuthSettings) -> Provider | None:
-    """The configured endpoints, where they are all the grant needs.
-
-    The device grant has an endpoint that has no setting. Whose they are without an
-    ``issuer`` nobody says: their origin stands for it.
-    """
-    authorization, token = settings.authorization_url, settings.token_url
-    needs_both = settings.grant == "authorization_code"
-    if settings.grant == "device_code" or not token:
-        return None
-    if needs_both and not authorization:
-        return None
-    issuer = settings.issuer or origin_of(authorization or token)
-    provider = Provider(issuer=issuer, token_endpoint=token, source="configured")
-    return _overridden(provider, settings)
-
-
-def _overridden(provider: Provider, settings: OAuthSettings) -> Provider:
-    """With what is configured in the place of what was found."""
-    configured = {
-        "token_endpoint": settings.token_url,
-        "registration_endpoint": settings.registration_url,
-    }
-    changes = {
-        name: check_endpoint(url, what=name) for name, url in configured.items() if url
-    }
-    if settings.authorization_url:
-        changes["authorization_endpoint"] = for_browser(settings.authorization_url)
-    return msgspec.structs.replace(provider, **changes)
-
-
 def _complete(
     provider: Provider, settings: OAuthSettings, tried: tuple[str, ...]
 ) -> Provider:
-    provider = _overridden(provider, settings)
+    provider = with_configured(provider, settings)
     if settings.grant == "authorization_code" and not provider.authorization_endpoint:
         issuer = shown_address(provider.issuer)
         raise DiscoveryFailed(
