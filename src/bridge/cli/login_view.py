@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from enum import Enum
+from typing import Protocol
 
 import msgspec
 
@@ -109,10 +110,28 @@ def as_json(statuses: Iterable[OAuthStatus], *, now: float) -> dict[str, object]
 
 def explained(error: OAuthError) -> list[str]:
     """An error as its sentence and, each on a line, what led to it."""
+    return [error.public, *(f"  {line}" for line in explanation(error))]
+
+
+class Explained(Protocol):
+    """The texts of an `OAuthError`, whoever holds them."""
+
+    @property
+    def asked(self) -> str: ...
+    @property
+    def answered(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def advice(self) -> str: ...
+
+
+def explanation(what: Explained) -> Iterator[str]:
+    """What led to a trouble, a line for each text that is there; advice last."""
     parts = (
-        ("asked", error.asked),
-        ("answered", error.answered),
-        ("rule", error.rule),
-        ("what to do", error.advice),
+        ("asked", what.asked),
+        ("answered", what.answered),
+        ("rule", what.rule),
+        ("what to do", what.advice),
     )
-    return [error.public, *(f"  {name}: {text}" for name, text in parts if text)]
+    yield from (f"{name}: {text}" for name, text in parts if text)

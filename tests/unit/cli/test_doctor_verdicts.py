@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -10,15 +9,13 @@ from msgspec.structs import replace
 
 from bridge.cli.doctor import verdicts
 from bridge.cli.doctor.finding import Finding, Outcome
+from bridge.cli.doctor.trail import Asked
 from bridge.cli.doctor.verdicts import (
     ACCEPTED,
     ISSUER,
     METADATA,
     RESOURCE,
-    Asked,
     audience_of,
-    first_request,
-    recorded,
 )
 from bridge.cli.knock import Knock
 from bridge.errors import (
@@ -30,12 +27,7 @@ from bridge.errors import (
 )
 from bridge.oauth.credential import Credential, TokenSet
 from bridge.oauth.http import (
-    HttpFailure,
-    HttpReply,
-    HttpRequest,
-    HttpResponse,
     Step,
-    Steps,
 )
 from bridge.oauth.provider import Client, Discovered, Provider
 from bridge.oauth.settings import OAuthSettings
@@ -224,65 +216,6 @@ def test_an_explanation_holds_all_four_texts() -> None:
     error = IssuerRefused("x", asked="a", answered="b", rule="c", advice="d")
     [said] = [f for f in verdicts.discovery(SETTINGS, HONEST, error) if f.said == "x"]
     assert (said.asked, said.answered, said.rule, said.advice) == ("a", "b", "c", "d")
-
-
-# --- dialogues ---
-
-
-def dialogue() -> Steps[str]:
-    for step in (Step.RESOURCE_METADATA, Step.SERVER_METADATA):
-        reply = yield HttpRequest(step=step, url=f"{IDP}/{step.name}?secret=1")
-        if isinstance(reply, HttpFailure):
-            raise ProviderUnavailable("no")
-    return "found"
-
-
-def drive(steps: Steps[str], *replies: HttpReply) -> str:
-    next(steps)
-    try:
-        for reply in replies:
-            steps.send(reply)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("the dialogue wants more")
-
-
-def test_a_recorded_dialogue_is_the_same_and_leaves_a_trail_without_queries() -> None:
-    trail: list[Asked] = []
-    yes, no = HttpResponse(status=200), HttpResponse(status=404)
-    assert drive(recorded(dialogue(), trail), no, yes) == "found"
-    assert trail == [
-        Asked(Step.RESOURCE_METADATA, f"{IDP}/RESOURCE_METADATA", "404"),
-        Asked(Step.SERVER_METADATA, f"{IDP}/SERVER_METADATA", "200"),
-    ]
-
-
-def test_a_recorded_dialogue_fails_as_it_would() -> None:
-    trail: list[Asked] = []
-    with pytest.raises(ProviderUnavailable):
-        drive(recorded(dialogue(), trail), HttpFailure(reason="refused"))
-    assert [each.answered for each in trail] == ["refused"]
-
-
-def test_what_would_be_asked_first_is_known_without_asking() -> None:
-    ended: list[str] = []
-
-    def asks() -> Steps[str]:
-        try:
-            yield HttpRequest(step=Step.REGISTRATION, url=IDP)
-        finally:
-            ended.append("closed")
-        return "never"
-
-    request, result = first_request(asks())
-    assert request is not None
-    assert (request.step, result, ended) == (Step.REGISTRATION, None, ["closed"])
-
-    def knows() -> Generator[HttpRequest, HttpReply, str]:
-        return "known"
-        yield
-
-    assert first_request(knows()) == (None, "known")
 
 
 # --- who we are ---

@@ -5,6 +5,7 @@ from enum import Enum
 
 import msgspec
 
+from bridge.cli.login_view import explanation
 from bridge.cli.report import counted
 from bridge.errors import BridgeError, OAuthError
 
@@ -95,13 +96,7 @@ def as_lines(report: Report, *, signs: bool) -> Iterator[str]:
     for each in report.findings:
         mark = each.outcome.sign if signs else each.outcome.word
         yield f"  {mark} {each.step}" + (f": {each.said}" if each.said else "")
-        parts = (
-            ("asked", each.asked),
-            ("answered", each.answered),
-            ("rule", each.rule),
-            ("what to do", each.advice),
-        )
-        yield from (f"      {name}: {text}" for name, text in parts if text)
+        yield from (f"      {line}" for line in explanation(each))
 
 
 def tally(reports: Iterable[Report]) -> str:

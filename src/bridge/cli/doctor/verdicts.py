@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-from collections.abc import Generator, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from bridge.cli.doctor.finding import Finding, failed, failure, ok, skipped
+from bridge.cli.doctor.trail import Asked
 from bridge.cli.knock import Knock
 from bridge.cli.login_view import expiry
 from bridge.errors import (
@@ -20,12 +20,10 @@ from bridge.errors import (
 from bridge.oauth.address import shown_address
 from bridge.oauth.challenge import bearer
 from bridge.oauth.credential import Credential
-from bridge.oauth.http import HttpReply, HttpRequest, HttpResponse, Step, Steps
+from bridge.oauth.http import Step
 from bridge.oauth.pkce import check_pkce
 from bridge.oauth.provider import Client, Discovered
 from bridge.oauth.settings import OAuthSettings
-
-T = TypeVar("T")
 
 ANSWERS = "server answers"
 RESOURCE = "protected resource metadata"
@@ -36,56 +34,10 @@ CLIENT = "client identity"
 TOKEN = "stored token"  # noqa: S105 - the name of a step
 ACCEPTED = "token accepted"
 
-_OK = 200
 _FORBIDDEN = 403
 _NOT_FOUND = 404
 _SERVER_ERROR = 500
 _SHOWN = 200  # letters of a foreign text
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """One request of a dialogue, and what became of it."""
-
-    step: Step
-    url: str
-    answered: str
-
-    @property
-    def found(self) -> bool:
-        return self.answered == str(_OK)
-
-
-def recorded(steps: Steps[T], trail: list[Asked]) -> Steps[T]:
-    """The same dialogue; every exchange is put on ``trail``."""
-    try:
-        request = next(steps)
-        while True:
-            reply = yield request
-            trail.append(Asked(request.step, shown_address(request.url), _said(reply)))
-            request = steps.send(reply)
-    except StopIteration as done:
-        return done.value
-    finally:
-        steps.close()
-
-
-def _said(reply: HttpReply) -> str:
-    return str(reply.status) if isinstance(reply, HttpResponse) else reply.reason
-
-
-def first_request(
-    steps: Generator[HttpRequest, HttpReply, T],
-) -> tuple[HttpRequest | None, T | None]:
-    """What a dialogue would ask first, and None; or None and its result.
-
-    Raises what it raises. The dialogue is closed: nothing is asked.
-    """
-    try:
-        return next(steps), None
-    except StopIteration as done:
-        return None, done.value
-    finally:
-        steps.close()
 
 
 # --- the door ---

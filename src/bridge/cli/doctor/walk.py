@@ -18,7 +18,7 @@ from bridge.cli.doctor.finding import (
     skipped,
 )
 from bridge.cli.doctor.meeting import HeldBearer, meet
-from bridge.cli.doctor.verdicts import Asked, first_request, recorded
+from bridge.cli.doctor.trail import Asked, recorded, unasked
 from bridge.cli.knock import Knock, knock
 from bridge.cli.workshop import Workshop
 from bridge.config.model import UpstreamConfig
@@ -73,7 +73,7 @@ class Walk:
         if not self._note(self._command()):
             self._skip(_NETWORK, "there is no such program")
             return
-        await self._meet(NoBearer(), advice=_LOOK_AT_SERVER)
+        await self._meet(NoBearer())
 
     def _command(self) -> Finding:
         server = self._server
@@ -112,7 +112,7 @@ class Walk:
         if login:
             await self._with_login(found)
         elif well:
-            await self._meet(NoBearer(), advice=_LOOK_AT_SERVER)
+            await self._meet(NoBearer())
         else:
             self._skip(_NETWORK, "the server does not let us in")
 
@@ -183,7 +183,7 @@ class Walk:
             now=self._workshop.ports.clock.now(),
         )
         if not self._register:
-            return first_request(steps)[1]
+            return unasked(steps)
         client = await account.dialogues.perform(steps)
         if client.source == "registered" and client != known:
             await account.stored.keep_client(client)
@@ -197,11 +197,11 @@ class Walk:
             return
         said = verdicts.accepted(self._server.name, held, answer, found)
         if self._note(said):
-            await self._meet(HeldBearer(token), advice=_LOOK_AT_SERVER)
+            await self._meet(HeldBearer(token))
         else:
             self._skip(_NETWORK, "the server does not let us in")
 
-    async def _meet(self, bearer_source: BearerSource, *, advice: str) -> None:
+    async def _meet(self, bearer_source: BearerSource) -> None:
         workshop = self._workshop
         transport = transport_for(
             self._server,
@@ -213,7 +213,7 @@ class Walk:
         )
         rng = workshop.ports.entropy.random
         met = await meet(self._server, transport, rng=rng, log=workshop.log)
-        self._note(*meeting.findings(met, advice=advice))
+        self._note(*meeting.findings(met, advice=_LOOK_AT_SERVER))
 
     def _skip(self, steps: Iterable[str], why: str) -> None:
         self._findings += [skipped(step, why) for step in steps]
