@@ -19,5 +19,5 @@ def test_only_what_speaks_http_is_probed_over_it(
     config: UpstreamConfig,
     probed: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    fetch = http_probe(config, http=HttpClients(SimulatedNetwork()))
+    fetch = http_probe(config, http=HttpClients(SimulatedNetwork()), headers=dict)
     assert (fetch is not None) == probed

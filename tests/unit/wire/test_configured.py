@@ -9,7 +9,7 @@ from bridge.observe import catalogue as events
 from bridge.system import TrioNetwork, real_ports
 from bridge.wire.credentials import static_headers, with_static
 from bridge.wire.environment import child_environment
-from bridge.wire.link import Transport
+from bridge.wire.link import NoBearer, Transport
 from bridge.wire.open import transport_for
 from bridge.wire.probe import ProbeTransport
 from bridge.wire.sse import SseTransport
@@ -96,7 +96,7 @@ def built(config: UpstreamConfig, log: RecordedLog | None = None) -> Transport:
         config,
         ports=real_ports({"PATH": "/bin"}),
         http=HttpClients(TrioNetwork()),
-        headers=dict,
+        bearer=NoBearer(),
         log=log or RecordedLog(),
         limits=LimitsConfig(),
     )
