@@ -109,11 +109,17 @@ class Account:
                 raise
 
     async def log_out(self, held: Credential | None) -> bool:
-        """Revoke where the provider can (RFC 7009), and erase. True: revoked."""
-        revoked = held is not None and await self._revoked(held)
+        """Erase, and revoke where the provider can (RFC 7009). True: revoked.
+
+        In this order: a provider that is slow to answer keeps no login here, and what
+        somebody logs in to meanwhile stays.
+        """
         async with self.stored.held_at_best():
+            # A refresh that was under way has brought newer ones.
+            newest = self.stored.unsaved or await self.stored.load() or held
             await self.stored.erase("logged out")
-        scopes = [] if held is None else held.tokens.scope.split()
+        revoked = newest is not None and await self._revoked(newest)
+        scopes = [] if newest is None else newest.tokens.scope.split()
         self._log.emit(events.OAUTH_LOGGED_OUT, scopes=scopes)
         return revoked
 

@@ -164,8 +164,13 @@ class Credentials:
         """An operator wants the login forgotten, here and at the provider."""
         if not self._ready or self._nursery is None:
             self._early = self.log_out
-        else:
-            self._nursery.start_soon(self._log_out)
+            return
+        held = self._state.credential
+        if self._login is not None:
+            self._login.cancel()
+            self._login = None
+        self._feed(moves.LoggedOut())
+        self._nursery.start_soon(self._forget, held)
 
     # --- the owner's task ---
 
@@ -407,11 +412,7 @@ class Credentials:
         await self._account.stored.take_out(expired, reason)
         self._stamp = await self._account.stored.stamp()
 
-    async def _log_out(self) -> None:
-        held = self._state.credential
-        if self._login is not None:
-            self._login.cancel()
-        self._feed(moves.LoggedOut())
+    async def _forget(self, held: Credential | None) -> None:
         await self._account.log_out(held)
         self._stamp = await self._account.stored.stamp()
 
