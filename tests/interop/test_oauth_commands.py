@@ -215,6 +215,16 @@ def test_without_a_configuration_that_is_said(tmp_path: Path) -> None:
         assert "configuration" in ended.lines[0]
 
 
+def test_a_server_that_is_left_out_is_not_passed_over(tmp_path: Path) -> None:
+    config = {"mcpServers": {"odd": {"command": "x", "oauth": {"enabled": True}}}}
+    folder = written(tmp_path / "place", config)
+    for words, status in (["doctor"], 1), (["oauth", "login", "odd"], 2):
+        ended = run_command(*words, folder=folder)
+        assert ended.status == status
+        assert ended.lines[0].startswith("bridge: server 'odd' is left out")
+        assert "`bridge check`" in ended.lines[0]
+
+
 def test_the_doctor_looks_at_every_server(tmp_path: Path) -> None:
     folder = written(tmp_path / "place", lonely())
     ended = run_command("doctor", folder=folder)

@@ -1,10 +1,11 @@
 """httpcore's view of the Network port: trio streams, TLS, and whether one has ended."""
 
 # ruff: noqa: ASYNC109, PLR0917 - the signatures are httpcore's
+import os
 import ssl
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 import trio
@@ -34,7 +35,21 @@ def _mapped(
         raise ConnectForbidden(str(error)) from error
     except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
         # trio wraps what TLS has to say; the reason is the cause.
-        raise broken(str(error.__cause__ or error)) from error
+        raise broken(_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, once for all addresses of a host that were tried."""
+    cause = error.__cause__
+    if not isinstance(cause, BaseExceptionGroup):
+        return str(cause or error)
+    tried = cast("BaseExceptionGroup[BaseException]", cause).exceptions
+    return "; ".join(dict.fromkeys(map(_said, tried)))
+
+
+def _said(error: BaseException) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else str(error)
 
 
 class PortStream(httpcore.AsyncNetworkStream):

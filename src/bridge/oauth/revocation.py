@@ -87,7 +87,7 @@ def _check(caller: Caller, question: Question, *, reply: HttpReply) -> None:
     assert isinstance(outcome, Refusal)  # members come with a success only
     if outcome.error not in _AS_GOOD:
         raise GrantRefused(
-            f"{caller.provider.issuer} did not revoke the token: {outcome.answered}",
+            f"{caller.provider.issuer} revoked no token, with {outcome.answered}",
             error=outcome.error,
             asked=outcome.asked,
             answered=outcome.answered,

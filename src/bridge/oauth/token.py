@@ -208,7 +208,8 @@ def refused(refusal: Refusal, caller: Caller) -> OAuthError:
             advice="see whether the provider is well, and what its log says",
         )
     return GrantRefused(
-        f"{issuer} refused to give a token: {refusal.answered}",
+        # After `token: ` the log would take the status for a secret.
+        f"{issuer} refused to give a token, with {refusal.answered}",
         error=refusal.error,
         asked=refusal.asked,
         answered=refusal.answered,

@@ -91,9 +91,10 @@ def test_a_port_chooses_a_bridge_and_a_browser_is_ours_unless_refused(
     called: list[tuple[Any, ...]],
 ) -> None:
     invoke("oauth", "login", "a", "--port", "9", "--no-browser")
+    invoke("oauth", "login", "a", "--paste")
     invoke("oauth", "login", "a")
-    asks = [ask for _, ask, _, _ in called]
-    assert [(ask.port, ask.browser) for ask in asks] == [(9, False), (None, True)]
+    asks = [(ask.port, ask.browser) for _, ask, _, _ in called]
+    assert asks == [(9, False), (None, False), (None, True)]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from bridge.oauth.token import (
     lifetime,
     refresh,
 )
+from bridge.observe.redact import Redactor
 from kit.oauth_client import (
     FORBIDDEN,
     ISSUER,
@@ -306,6 +307,13 @@ def test_each_final_code_has_its_own_advice(code: str) -> None:
     with pytest.raises(GrantRefused) as refused:
         refreshed(answer({"error": code}, status=400))
     assert (refused.value.error, refused.value.advice) == (code, TERMINAL[code])
+
+
+def test_the_redaction_leaves_a_refusal_as_it_is() -> None:
+    with pytest.raises(GrantRefused) as refused:
+        refreshed(answer({"error": "invalid_grant"}, status=400))
+    assert refused.value.public.endswith("with 400 invalid_grant")
+    assert Redactor().text(refused.value.public) == refused.value.public
 
 
 def test_a_refusal_that_comes_as_a_success_is_a_refusal() -> None:
