@@ -102,6 +102,8 @@ class Account:
             newest = self.stored.unsaved or found
             if newest is not None and _is_another(newest, held):
                 return newest
+            if newest is not None and newest.tokens.refresh_token:
+                held = newest  # some providers rotate the refresh token alone
             try:
                 return await self._persisted(held, self._refreshing(held))
             except GrantRefused as error:
