@@ -28,6 +28,12 @@ _TOLD = frozenset(
         events.OAUTH_ISSUER_MISSING,
     )
 )
+#: Events whose line in a log has no sentence of its own.
+_WORDS = {
+    events.OAUTH_DEFAULTS_USED.name: "no metadata: the default paths are tried",
+    events.OAUTH_PKCE_UNADVERTISED.name: "the provider does not say it supports PKCE",
+    events.OAUTH_STORE_TROUBLE.name: "trouble with the token store",
+}
 _STAMP = frozenset({"time", "level", "event", "message"})
 
 
@@ -58,5 +64,6 @@ def remark(entry: dict[str, object]) -> str:
     if entry["event"] in _TOLD:
         return ""
     fields = [f"{k}: {v}" for k, v in entry.items() if k not in _STAMP and v != ""]
-    said = str(entry.get("message") or entry["event"])
+    event = str(entry["event"])
+    said = str(entry.get("message") or _WORDS.get(event, event))
     return printable(f"{said} ({', '.join(fields)})" if fields else said)

@@ -36,7 +36,7 @@ def test_a_warning_is_a_sentence_with_its_fields() -> None:
         "reason": "no space\x1b[31m",
         "moved_to": "",
     }
-    said = "oauth.store_trouble (file: x.json, reason: no space\\x1b[31m)"
+    said = "trouble with the token store (file: x.json, reason: no space\\x1b[31m)"
     assert remark(entry) == said
     assert remark({"event": "x.y", "message": "It is so."}) == "It is so."
 
@@ -52,7 +52,9 @@ def test_what_the_command_shows_itself_is_not_said_twice(
     assert capsys.readouterr().err == ""
     log.emit(events.OAUTH_PKCE_UNADVERTISED, issuer=f"https://{SECRET}.example")
     said = capsys.readouterr().err
-    assert said.startswith("bridge: oauth.pkce_unadvertised (issuer: ")
+    assert said.startswith(
+        "bridge: the provider does not say it supports PKCE (issuer: "
+    )
     assert SECRET not in said
 
 
