@@ -15,24 +15,10 @@ from msgspec.structs import replace
 
 from bridge.actor.mailbox import Mailbox
 from bridge.config.model import FailoverConfig, UpstreamConfig
+from bridge.contract import upstream as messages
 from bridge.contract.catalog import Catalog
 from bridge.contract.router import RouterMessage
-from bridge.contract.upstream import (
-    Announce,
-    Answer,
-    Call,
-    Cancel,
-    Drain,
-    Forget,
-    LogLevel,
-    Notify,
-    Poke,
-    Reauthorize,
-    Rescan,
-    Subscriptions,
-    UpstreamAddress,
-    UpstreamMessage,
-)
+from bridge.contract.upstream import Call, UpstreamAddress, UpstreamMessage
 from bridge.errors import (
     BridgeError,
     LinkError,
@@ -253,29 +239,29 @@ class UpstreamActor:
         match message:
             case Call():
                 self._traffic.submit(message)
-            case Cancel():
+            case messages.Cancel():
                 self._traffic.cancel(message)
-            case Answer():
+            case messages.Answer():
                 self._inbound.answered(message)
-            case Notify():
+            case messages.Notify():
                 self._pass_on(message.frame)
-            case Subscriptions():
+            case messages.Subscriptions():
                 self._wishes.subscribe(message.uris)
-            case LogLevel():
+            case messages.LogLevel():
                 self._wishes.log_level(message.level)
-            case Announce():
+            case messages.Announce():
                 self._announce()
-            case Poke():
+            case messages.Poke():
                 poke = state.Poke(message.reason, message.reconnect)
                 self._lifecycle.feed(poke)
-            case Rescan():
+            case messages.Rescan():
                 self._lists.changed()
-            case Reauthorize():
+            case messages.Reauthorize():
                 self._reauthorize(message)
-            case Forget():
+            case messages.Forget():
                 if self._tokens is not None:
                     self._tokens.log_out()
-            case Drain():
+            case messages.Drain():
                 self._drain(message.deadline)
             case _:
                 assert_never(message)
@@ -284,7 +270,7 @@ class UpstreamActor:
         if self._connection is not None and self._lifecycle.phase is Phase.READY:
             self._connection.pass_on(frame)
 
-    def _reauthorize(self, message: Reauthorize) -> None:
+    def _reauthorize(self, message: messages.Reauthorize) -> None:
         if self._tokens is None:
             self._lifecycle.feed(state.Poke(message.reason))
         else:
