@@ -344,7 +344,7 @@ class Credentials:
                 chance=self._rng.random(),
             )
         )
-        retry_in = None if final else self._state.due_in(self._now())
+        retry_in = None if final else round(self._state.due_in(self._now()), 1)
         self._log.emit(
             events.OAUTH_REFRESH_FAILED, error=error.public, retry_in=retry_in
         )
