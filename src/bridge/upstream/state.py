@@ -18,7 +18,8 @@ READY
 AUTHORIZING, AWAITING_LOGIN,            BearerReady             CONNECTING
 BACKING_OFF, FAILED
 AUTHORIZING                             RenewFailed             BACKING_OFF *
-AUTHORIZING, READY, AWAITING_LOGIN      LoginNeeded             AWAITING_LOGIN
+CONNECTING, HANDSHAKING, DISCOVERING,   LoginNeeded             AWAITING_LOGIN
+READY, AUTHORIZING, AWAITING_LOGIN
 CONNECTING, HANDSHAKING, DISCOVERING,   LinkFailed              BACKING_OFF *
 READY
 READY                                   SessionEnded            CONNECTING **
@@ -398,7 +399,6 @@ TABLE: dict[tuple[Phase, type[Event]], _Rule] = {
     (Phase.AUTHORIZING, RenewFailed): _failed,
     (Phase.AUTHORIZING, BearerReady): _reconnect,
     (Phase.AUTHORIZING, LoginNeeded): _login_needed,
-    (Phase.READY, LoginNeeded): _login_needed,
     (Phase.AWAITING_LOGIN, LoginNeeded): _still_needed,
     (Phase.AWAITING_LOGIN, BearerReady): _reconnect,
     (Phase.BACKING_OFF, BearerReady): _reconnect,
@@ -410,6 +410,7 @@ TABLE: dict[tuple[Phase, type[Event]], _Rule] = {
     (Phase.DRAINING, SessionEnded): _stop,
     (Phase.DRAINING, Unauthorized): _stop,
     **{(phase, Unauthorized): _unauthorized for phase in _LINKED},
+    **{(phase, LoginNeeded): _login_needed for phase in _LINKED},
     **{(phase, LinkFailed): _failed for phase in _LINKED},
     **{(phase, SessionEnded): _failed for phase in _OPENING},
     **{(phase, Waited): _reconnect for phase in _RESTING},
