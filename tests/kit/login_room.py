@@ -278,6 +278,11 @@ class LoginRoom:
         """What the file of the login says."""
         return msgspec.json.decode(self.files.disk.files[self.token_file])
 
+    def sleep_of_the_machine(self, seconds: float) -> None:
+        """The world goes on, and this machine's monotonic clock does not."""
+        self.clock.epoch += seconds
+        self.provider.core.epoch += seconds
+
     def another_process(self) -> Ports:
         """The ports of a second bridge on this machine."""
         files = MemoryFiles(self.files.disk)

@@ -65,6 +65,8 @@ class Guard:
         self._providers = providers
         self._breaches = breaches
         self.traffic = Traffic()
+        #: No token is good here any more, whoever issued it.
+        self.refuses_all = False
 
     def presented(self, asked: Asked) -> str:
         """The bearer of a request; empty: none."""
@@ -94,4 +96,5 @@ class Guard:
                 "token.audience", f"for {token.resource!r}, sent to {self.resource}"
             )
             return None
-        return token if provider.tokens.accepts(token) else None
+        good = provider.tokens.accepts(token) and not self.refuses_all
+        return token if good else None

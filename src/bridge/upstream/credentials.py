@@ -40,6 +40,8 @@ from bridge.wire.link import Refusal
 #: How often the stored login is looked at: another program may have replaced or
 #: removed it (R101). It also bounds how late a machine that slept wakes up to the fact.
 LOOK_EVERY = 30.0
+#: What is due in less may never be so: the epoch in seconds leaves few digits for it.
+_TICK = 0.001
 #: How long a request that was refused waits for the refresh (protocol 6).
 RENEW_PATIENCE = 10.0
 
@@ -209,7 +211,8 @@ class Credentials:
     async def _wait(self) -> None:
         """Until something is due or has changed; look at the store now and then."""
         changed = self._changed
-        wait = min(self._state.due_in(self._now()), LOOK_EVERY)
+        due = self._state.due_in(self._now())
+        wait = max(min(due, LOOK_EVERY), _TICK)
         with trio.move_on_after(wait) as scope:
             await changed.wait()
         if scope.cancelled_caught and wait >= LOOK_EVERY:
