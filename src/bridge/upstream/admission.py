@@ -39,6 +39,9 @@ class Admission:
         wait = None
         if life.retry_at is not None:
             wait = max(life.retry_at - trio.current_time(), 0.0)
+        reason = life.state.reason
+        if not reason and life.last_error:
+            reason = f"not ready after: {life.last_error}"
         return faults.unavailable(
-            self._name, life.state.reason, state=life.shown.value, retry_after=wait
+            self._name, reason, state=life.shown.value, retry_after=wait
         )

@@ -229,7 +229,7 @@ async def test_a_rotated_token_is_on_the_disk_before_it_is_in_a_request(
         room.files.delay = 1.5
         async with trio.open_nursery() as nursery:
             nursery.start_soon(upstream.echo)
-            while not room.provider.counts.refreshes:
+            while not room.provider.counts.refreshes:  # noqa: ASYNC110 - no event
                 await trio.sleep(0.01)
             newest = list(room.provider.tokens.access)[-1]
             while not room.server.traffic.requests_of[newest]:
