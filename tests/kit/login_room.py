@@ -283,6 +283,11 @@ class LoginRoom:
         self.clock.epoch += seconds
         self.provider.core.epoch += seconds
 
+    def turn_to(self, server: ProtectedServer) -> None:
+        """The next upstream goes to this server."""
+        self.server = server
+        self.config = msgspec.structs.replace(self.config, url=server.url)
+
     def another_process(self) -> Ports:
         """The ports of a second bridge on this machine."""
         files = MemoryFiles(self.files.disk)

@@ -65,6 +65,12 @@ class ProtectedServer:
         """Listen at the url's address until the nursery ends."""
         await self.site.serve(self.server, network, nursery)
 
+    def moves_to(self, provider: StrictProvider) -> None:
+        """From now on another provider's tokens are good here, and no others."""
+        provider.resources.add(self.resource)
+        self.providers = (provider,)
+        self.guard.moves_to(provider)
+
     def metadata_url(self) -> str:
         """Where a challenge points (RFC 9728)."""
         at_path = "path" in self.door.metadata_at

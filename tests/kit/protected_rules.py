@@ -63,10 +63,18 @@ class Guard:
     ) -> None:
         self.resource = resource
         self._providers = providers
+        self._former: tuple[StrictProvider, ...] = ()
         self._breaches = breaches
         self.traffic = Traffic()
         #: No token is good here any more, whoever issued it.
         self.refuses_all = False
+
+    def moves_to(self, provider: StrictProvider) -> None:
+        """Tokens of the providers of before are refused; to show one is no breach."""
+        for former in self._providers:
+            former.tokens.reject_access()
+        self._former = self._providers
+        self._providers = (provider,)
 
     def presented(self, asked: Asked) -> str:
         """The bearer of a request; empty: none."""
@@ -81,7 +89,7 @@ class Guard:
 
     def good(self, value: str) -> AccessToken | None:
         """The token, if it lets in here now. One that never could is a breach."""
-        for provider in self._providers:
+        for provider in (*self._providers, *self._former):
             token = provider.token(value)
             if token is not None:
                 return self._checked(provider, token)
@@ -96,5 +104,6 @@ class Guard:
                 "token.audience", f"for {token.resource!r}, sent to {self.resource}"
             )
             return None
-        good = provider.tokens.accepts(token) and not self.refuses_all
+        trusted = provider in self._providers and not self.refuses_all
+        good = trusted and provider.tokens.accepts(token)
         return token if good else None

@@ -137,6 +137,8 @@ class Credentials:
                 return "its token is being renewed, and that takes long"
             case Phase.STALE | Phase.VALID if self._state.failures:
                 return f"its token cannot be renewed now: {self._state.reason}"
+            case Phase.STALE | Phase.VALID:
+                return "its token is refused, though it is new"
             case Phase.LOGIN_REQUIRED if self._passing:
                 return f"no login was possible: {self._state.reason}"
             case _:
@@ -448,8 +450,7 @@ class Credentials:
             case _ if serving:
                 return link.BearerReady()
             case Phase.STALE | Phase.VALID:
-                reason = self._passing_reason() or "its token is refused"
-                return link.RenewFailed(reason)
+                return link.RenewFailed(self._passing_reason())
             case Phase.LOGIN_REQUIRED if not self._is_certain():
                 return None
             case Phase.LOGIN_REQUIRED if self._passing:
