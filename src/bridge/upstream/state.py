@@ -347,16 +347,14 @@ def _incompatible(state: State, event: Event) -> Step:
 
 
 def _unauthorized(state: State, event: Event) -> Step:
-    challenge, generation = "", 0
-    if isinstance(event, Unauthorized):
-        challenge, generation = event.challenge, event.generation
+    refused = cast("Unauthorized", event)  # as the table says
     after = _to(state, Phase.AUTHORIZING, "the server asks for credentials")
     ready = (PublishDown(),) if state.phase is Phase.READY else ()
     return after, (
         CloseLink(),
         FailInFlight(),
         *ready,
-        RenewCredentials(challenge, generation),
+        RenewCredentials(refused.challenge, refused.generation),
     )
 
 

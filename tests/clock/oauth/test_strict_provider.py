@@ -47,7 +47,11 @@ class Visitor:
     def __init__(self, s: Scene, **settings: Any) -> None:
         self.scene = s
         self.settings = OAuthSettings(
-            name="web", server_url=s.server.url, redirect_uri=CALLBACK, **settings
+            name="web",
+            server_url=s.server.url,
+            redirect_uri=CALLBACK,
+            client_name="bridge",
+            **settings,
         )
         self._fetcher = HttpClients(s.network).fetcher()
         rng = random.Random(1)
