@@ -162,7 +162,6 @@ TABLE = (
     ),
     Row(
         REJECTED,
-        # one that works, and is new, may be refused now and then
         lambda s: (
             s.phase is P.VALID and not pausing(s) and not (s.accepted and not dead(s))
         ),
