@@ -45,6 +45,7 @@ async def test_a_login_without_a_bridge_is_shown_done_and_kept(
     assert later.issuer == room.provider.issuer
     assert [each.login_url for each in shown] == room.browser.opened
     assert shown[0].state == "login_pending"
+    assert isinstance(room.person, Person)
     [page] = room.person.pages
     assert "Login complete" in page.body.decode()
 
