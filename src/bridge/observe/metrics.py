@@ -100,7 +100,13 @@ class Metrics:
 
     def forget(self, upstream: str) -> None:
         """Drop what a removed upstream left, so that its labels do not pile up."""
-        for metric in (self._calls, self._seconds, self._up, self._reconnections):
+        for metric in (
+            self._calls,
+            self._seconds,
+            self._up,
+            self._reconnections,
+            self._logins,
+        ):
             metric.remove_by_labels({"upstream": upstream})
 
     def text(self) -> bytes:

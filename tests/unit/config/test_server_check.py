@@ -208,6 +208,37 @@ def test_addresses_tokens_depend_on_must_be_https(key: str) -> None:
     assert "must start with https://" in told
 
 
+@pytest.mark.parametrize(
+    ("settings", "key", "why"),
+    [
+        (
+            {"token_endpoint_auth_method": "client_secret_post"},
+            "client_secret",
+            "client_secret_post needs it",
+        ),
+        (
+            {"token_endpoint_auth_method": "private_key_jwt"},
+            "private_key",
+            "private_key_jwt needs it",
+        ),
+    ],
+)
+def test_a_client_needs_what_it_proves_itself_with(
+    settings: dict[str, str], key: str, why: str
+) -> None:
+    oauth = {"enabled": True, "client_id": "bridge", **settings}
+    assert server_problems({**REMOTE, "oauth": oauth}) == [
+        f"mcpServers.one.oauth.{key}: missing; {why}"
+    ]
+
+
+def test_a_machine_needs_a_client() -> None:
+    oauth = {"enabled": True, "grant": "client_credentials"}
+    assert server_problems({**REMOTE, "oauth": oauth}) == [
+        "mcpServers.one.oauth.client_id: missing; client_credentials needs a client"
+    ]
+
+
 def test_a_static_client_needs_its_id() -> None:
     oauth = {"enabled": True, "type": "static"}
     assert server_problems({**REMOTE, "oauth": oauth}) == [

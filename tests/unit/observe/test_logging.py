@@ -219,3 +219,13 @@ def test_values_of_any_type_are_shown_as_plain_data(page: Page) -> None:
         "<object>",
         "ValueError: no",
     ]
+
+
+def test_a_log_hides_what_it_is_told_to_and_one_without_a_redactor_does_not_mind(
+    page: Page,
+) -> None:
+    log = page.log()
+    log.hide("files tokens", "opensesame-1")
+    log.emit(events.OAUTH_REFRESH_FAILED, error="no opensesame-1")
+    assert "opensesame" not in page.text
+    Log(None).hide("files tokens", "opensesame-1")

@@ -38,6 +38,16 @@ def test_refusals_are_counted() -> None:
     assert 'bridge_guard_refusals_total{code="guard.token_invalid"} 2.0' in text
 
 
+@pytest.mark.requirement("R158")
+def test_refreshes_that_fail_are_counted() -> None:
+    metrics = Metrics()
+    metrics.login_step("files", "refresh", "oauth.grant_refused")
+    assert (
+        'bridge_oauth_steps_total{outcome="oauth.grant_refused",step="refresh",'
+        'upstream="files"} 1.0'
+    ) in lines(metrics)
+
+
 def test_sessions_and_lost_lines_are_asked_for_when_the_text_is_written() -> None:
     metrics = Metrics()
     open_sessions = ["a"]
@@ -54,6 +64,7 @@ def test_a_removed_upstream_leaves_no_label_behind() -> None:
     for name in ("gone", "stays"):
         metrics.call_finished(name, "ok", seconds=1)
         metrics.upstream_is(name, up=True, reconnections=0)
+        metrics.login_step(name, "refresh", "ok")
     metrics.forget("gone")
     metrics.forget("never seen")
     assert not [line for line in lines(metrics) if '"gone"' in line]
