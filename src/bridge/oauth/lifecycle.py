@@ -350,10 +350,9 @@ def _accepted(state: State, generation: int) -> Step:
 
 def _due(state: State, now: Moment) -> Step:
     dead = state.remaining(now) <= 0
+    paused = state.retry_at > now.monotonic
     match state.phase:
-        case Phase.VALID if (
-            state.refreshable and dead and state.retry_at > (now.monotonic)
-        ):
+        case Phase.VALID if state.refreshable and dead and paused:
             stale = replace(state, phase=Phase.STALE, serving=False)
             return stale, (Unpublish(),)
         case Phase.VALID | Phase.STALE if state.refreshable:
