@@ -249,7 +249,7 @@ class Bridge:
         )
         if self._with_login:
             self._supervisor.add(
-                ChildSpec(id="callback", start=self._run_desk, restart=_VITAL)
+                ChildSpec(id="callback", start=self._run_desk, restart=_HELPFUL)
             )
         self._supervisor.reserve("upstreams")
         for upstream in self._config.upstreams:
