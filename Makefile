@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 RUNTIME := $(VENV)/.runtime
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
-SEEDS ?= 50
+SEEDS ?= 300
 SEED ?= 1
 
 .DEFAULT_GOAL := check

@@ -19,7 +19,7 @@ settings.load_profile("bridge")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("simulator")
-    group.addoption("--seeds", type=int, default=50, help="how many seeds to run")
+    group.addoption("--seeds", type=int, default=300, help="how many seeds to run")
     group.addoption("--seed", type=int, help="run this one seed and show its trace")
 
 

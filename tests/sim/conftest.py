@@ -1,31 +1,42 @@
 """Which seeds a run simulates; each is simulated once and asked by many tests."""
 
 import tomllib
+from collections.abc import Generator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from sim.pool import Hunted, Pool, run_one
 from sim.trace import Trace
-from sim.world import simulate
 
 _KEPT = Path(__file__).with_name("seeds.toml")
 
 
 class Runs:
-    """The traces of this session, made when they are asked for."""
+    """The traces of this session: ordered together, each made once."""
 
-    def __init__(self, seeds: list[int]) -> None:
+    def __init__(self, seeds: list[int], *, pool: Pool | None) -> None:
         self.seeds = seeds
-        self._traces: dict[int, Trace] = {}
+        self._pool = pool
+        self._made: dict[int, Trace] = {}
+        self._ordered: dict[int, Future[Trace]] = {}
+
+    def order(self) -> None:
+        """Let the workers begin."""
+        if self._pool is not None and not self._ordered:
+            self._ordered = {seed: self._pool.simulate(seed) for seed in self.seeds}
 
     def trace(self, seed: int) -> Trace:
-        if seed not in self._traces:
-            self._traces[seed] = simulate(seed)
-        return self._traces[seed]
+        self.order()
+        if seed not in self._made:
+            ordered = self._ordered.get(seed)
+            self._made[seed] = run_one(seed) if ordered is None else ordered.result()
+        return self._made[seed]
 
 
-FOUND = pytest.StashKey[dict[str, str]]()
+FOUND = pytest.StashKey[dict[str, Hunted]]()
 
 
 def seeds_of(config: pytest.Config) -> list[int]:
@@ -58,8 +69,28 @@ def pytest_collection_modifyitems(
 
 
 @pytest.fixture(scope="session")
-def runs(pytestconfig: pytest.Config) -> Runs:
-    return Runs(seeds_of(pytestconfig))
+def pool() -> Generator[Pool]:
+    pool = Pool()
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="session")
+def runs(request: pytest.FixtureRequest) -> Runs:
+    """Who looks at one seed gets it made in this process, for a debugger."""
+    config, items = request.config, request.session.items
+    seeds = seeds_of(config)
+    if len(seeds) == 1:
+        return Runs(seeds, pool=None)
+    if not any(item.path.name == "test_coverage.py" for item in items):
+        wanted = {_seed_of(item) for item in items}
+        seeds = [seed for seed in seeds if seed in wanted]
+    return Runs(seeds, pool=request.getfixturevalue("pool"))
+
+
+def _seed_of(item: pytest.Item) -> int | None:
+    call = getattr(item, "callspec", None)
+    return None if call is None else call.params.get("seed")
 
 
 @pytest.fixture
@@ -69,8 +100,8 @@ def replaying(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def found(pytestconfig: pytest.Config) -> dict[str, str]:
-    """Planted bug to the seed that found it, for the table at the end."""
+def found(pytestconfig: pytest.Config) -> dict[str, Hunted]:
+    """What found each planted bug, for the table at the end."""
     return pytestconfig.stash.setdefault(FOUND, {})
 
 
@@ -80,5 +111,6 @@ def pytest_terminal_summary(
     table = config.stash.get(FOUND, None)
     if table:
         terminalreporter.section("planted bugs, and the seeds it took to find them")
-        for plant, seed in sorted(table.items()):
-            terminalreporter.write_line(f"{plant:<45} {seed}")
+        for plant, hunted in sorted(table.items()):
+            line = f"{plant:<52} {hunted.tried:>3} (seed {hunted.seed})  {hunted.found}"
+            terminalreporter.write_line(line)

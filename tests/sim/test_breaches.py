@@ -1,14 +1,18 @@
 """The simulation finds bugs: each one planted in the real code is found soon."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
+
 import pytest
 
 from sim.breaches import PLANTS
 from sim.chance import Chance
+from sim.pool import Hunted, Pool
 from sim.scenario import Plan, Scenario
-from sim.world import simulate
 
-#: As many as every run of the tests simulates.
+#: Far fewer than every run of the tests simulates.
 WITHIN = 50
+Hunt = Callable[[str], Hunted]
 
 
 def seeds_for(plant: str) -> list[int]:
@@ -20,12 +24,25 @@ def seeds_for(plant: str) -> list[int]:
     return [seed for seed, plan in plans.items() if plan.stop_early is not None]
 
 
+@pytest.fixture(scope="session")
+def hunt(pool: Pool, request: pytest.FixtureRequest) -> Hunt:
+    """The hunts for all plants begin together; this is what one of them found."""
+    asked = {
+        item.callspec.params["plant"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "plant" in item.fixturenames
+    }
+    hunts: dict[str, Future[Hunted]] = {
+        plant: pool.hunt(plant, seeds_for(plant)) for plant in PLANTS if plant in asked
+    }
+    return lambda plant: hunts[plant].result()
+
+
+@pytest.mark.timeout(0)  # as long as those ordered before it take
 @pytest.mark.parametrize("plant", PLANTS)
-def test_a_planted_bug_is_found(plant: str, found: dict[str, str]) -> None:
-    for number, seed in enumerate(seeds_for(plant), 1):
-        with PLANTS[plant]():
-            trace = simulate(seed)
-        if trace.breaches:
-            found[plant] = f"{number:>2} (seed {seed:>2})  {trace.breaches[0]}"
-            return
-    pytest.fail(f"not found within {WITHIN} seeds: {plant}")
+def test_a_planted_bug_is_found(
+    plant: str, hunt: Hunt, found: dict[str, Hunted]
+) -> None:
+    hunted = hunt(plant)
+    assert hunted.found, f"not found within {hunted.tried} seeds: {plant}"
+    found[plant] = hunted
