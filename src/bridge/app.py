@@ -5,8 +5,8 @@ in reverse: the server drains first, then the upstreams together, then router an
 A test builds the same bridge with other ports.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import count
 from math import inf
 from pathlib import Path
 from urllib.parse import urljoin
@@ -18,16 +18,18 @@ from bridge.actor.child import ChildContext, ChildSpec
 from bridge.actor.mailbox import Mailbox
 from bridge.actor.restart import PastBudget, RestartPolicy, RestartType
 from bridge.actor.supervisor import Escalated, Supervisor
+from bridge.config.diff import Difference, applied, diff
 from bridge.config.model import Config, UpstreamConfig
 from bridge.config.where import bridge_home
 from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import UpstreamMessage
-from bridge.control import LiveControl, child_id
+from bridge.control import LiveControl
 from bridge.downstream.callback import CallbackDesk
 from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
 from bridge.downstream.front import Front
 from bridge.downstream.health import Health, Management
 from bridge.downstream.oauth_pages import OAuthPages
+from bridge.fleet import LINK_CLOSE, Fleet, Publish, PublishLogin
 from bridge.http import HttpClients
 from bridge.oauth.address import http_url
 from bridge.observe import catalogue as events
@@ -36,7 +38,7 @@ from bridge.observe.metrics import Metrics
 from bridge.ports import Ports
 from bridge.router.actor import RouterActor
 from bridge.router.board import Board
-from bridge.router.dispatch import Dispatcher
+from bridge.router.dispatch import BridgeStopping, Dispatcher
 from bridge.router.policy import EVERYTHING
 from bridge.router.rules import rules_of
 from bridge.router.session import Sessions
@@ -53,9 +55,6 @@ from bridge.wire.open import transport_for
 
 SERVER_NAME = "mcp-trio-bridge"
 ROUTER_MAILBOX = 1024
-#: Of the drain time, what is kept for the end (decision 16): the last answers may take
-#: 2 s to leave, then links close: stdin, terminate after 3 s, kill after 3 more.
-LINK_CLOSE = 8.0
 #: For a part the process cannot do without: past its budget the process ends.
 _VITAL = RestartPolicy(past_budget=PastBudget.ESCALATE)
 #: For a part the bridge can do without, which may also give up by itself.
@@ -109,6 +108,15 @@ class Bridge:
             upstreams=config.upstreams,
             desk=self._desk,
         )
+        self._fleet = Fleet(
+            supervisor=self._supervisor,
+            to_router=self._to_router,
+            registry=self.control,
+            build=self._build_upstream,
+            log=log,
+            within=config.bridge.drain_timeout,
+        )
+        self._reloading = trio.Lock()
         self._front = Front(
             config=config.bridge,
             ports=ports,
@@ -156,6 +164,24 @@ class Bridge:
         if self._failure is not None:
             raise self._failure
 
+    async def reload(self, config: Config) -> Difference:
+        """Run ``config`` from now on; what changes, in names. One at a time.
+
+        Upstreams that did not change are not touched. Keys of the bridge that need a
+        restart keep their values (`Difference.restart`). Raises `BridgeStopping`.
+        """
+        async with self._reloading:
+            if self.control.draining or self._supervisor.stopping:
+                raise BridgeStopping("the bridge is stopping; nothing was changed")
+            difference = diff(self._config, config)
+            self._config = applied(self._config, config)
+            self._desk.hosts = _redirect_hosts(self._with_login)
+            self._store.serve(_addresses(self._with_login))
+            self.control.configure(self._config.upstreams)
+            self._to_router.offer(rules_of(self._config), counted=False)
+            self._fleet.configure(self._config.upstreams)
+            return difference
+
     async def stop(self, *, signal: str = "") -> None:
         """Drain and stop; a second call cuts everything. Returns when it is over."""
         seconds = self._config.bridge.drain_timeout
@@ -187,9 +213,7 @@ class Bridge:
     @property
     def _with_login(self) -> tuple[UpstreamConfig, ...]:
         return tuple(
-            each
-            for each in self._config.upstreams
-            if each.enabled and each.url and each.oauth.enabled
+            each for each in self._config.upstreams if each.enabled and _logs_in(each)
         )
 
     def _make_desk(self) -> CallbackDesk:
@@ -198,7 +222,7 @@ class Bridge:
             clock=self._ports.clock,
             log=self._log,
             port=self._config.bridge.oauth_port,
-            hosts={each.oauth.redirect_host for each in self._with_login},
+            hosts=_redirect_hosts(self._with_login),
         )
 
     def _make_store(self) -> TokenStore:
@@ -207,7 +231,7 @@ class Bridge:
             self._ports,
             home=self._home,
             log=self._log,
-            servers=[(each.name, http_url(each.url)) for each in self._with_login],
+            servers=_addresses(self._with_login),
         )
 
     def _make_sessions(self) -> Sessions:
@@ -247,14 +271,12 @@ class Bridge:
         self._supervisor.add(
             ChildSpec(id="router", start=self._run_router, restart=_VITAL)
         )
-        if self._with_login:
-            self._supervisor.add(
-                ChildSpec(id="callback", start=self._run_desk, restart=_HELPFUL)
-            )
+        self._supervisor.add(
+            ChildSpec(id="callback", start=self._run_desk, restart=_HELPFUL)
+        )
         self._supervisor.reserve("upstreams")
-        for upstream in self._config.upstreams:
-            if upstream.enabled:
-                self._supervisor.add(self._upstream_child(upstream))
+        self._supervisor.reserve("errands")
+        self._fleet.configure(self._config.upstreams)
         self._add_control()
         self._supervisor.add(
             ChildSpec(
@@ -315,54 +337,51 @@ class Bridge:
         patience = max(self._config.bridge.drain_timeout - LINK_CLOSE, 0.0)
         await self._front.run(context, patience=patience, draining=self._begin_drain)
 
-    def _upstream_child(self, config: UpstreamConfig) -> ChildSpec:
+    def _build_upstream(
+        self,
+        config: UpstreamConfig,
+        *,
+        edition: int,
+        epochs: Iterator[int],
+        publish: Publish,
+        publish_login: PublishLogin,
+    ) -> UpstreamActor:
         limits = self._config.bridge.limits
-        epochs = count(1)  # grow over all incarnations of the actor
-
-        async def start(context: ChildContext) -> None:
-            tokens = self._tokens_of(config)
-            transport = transport_for(
+        tokens = self._tokens_of(config, publish_login)
+        transport = transport_for(
+            config,
+            ports=self._ports,
+            http=self._http,
+            bearer=tokens or NoBearer(),
+            log=self._log,
+            limits=limits,
+        )
+        return UpstreamActor(
+            config=config,
+            failover=self._config.bridge.failover,
+            transport=transport,
+            mailbox=Mailbox[UpstreamMessage](bound=limits.mailbox),
+            to_router=self._to_router,
+            publish=publish,
+            epochs=epochs,
+            rng=self._ports.entropy.random,
+            log=self._log,
+            version=__version__,
+            waiting_bound=limits.mailbox,
+            fetch=http_probe(
                 config,
-                ports=self._ports,
                 http=self._http,
-                bearer=tokens or NoBearer(),
-                log=self._log,
-                limits=limits,
-            )
-            actor = UpstreamActor(
-                config=config,
-                failover=self._config.bridge.failover,
-                transport=transport,
-                mailbox=Mailbox[UpstreamMessage](bound=limits.mailbox),
-                to_router=self._to_router,
-                publish=self.control.publish,
-                epochs=epochs,
-                rng=self._ports.entropy.random,
-                log=self._log,
-                version=__version__,
-                waiting_bound=limits.mailbox,
-                fetch=http_probe(
-                    config,
-                    http=self._http,
-                    headers=dict if tokens is None else tokens.headers,
-                ),
-                tokens=tokens,
-            )
-            self.control.announce(actor.address)
-            context.started()
-            await actor.run(context.stopping)
-
-        return ChildSpec(
-            id=child_id(config.name),
-            start=start,
-            restart=RestartPolicy(type=RestartType.TRANSIENT),
-            shutdown=LINK_CLOSE,
-            group="upstreams",
+                headers=dict if tokens is None else tokens.headers,
+            ),
+            tokens=tokens,
+            edition=edition,
         )
 
-    def _tokens_of(self, config: UpstreamConfig) -> Credentials | None:
+    def _tokens_of(
+        self, config: UpstreamConfig, publish: PublishLogin
+    ) -> Credentials | None:
         """Who owns the login to an upstream; None: it has none."""
-        if config not in self._with_login:
+        if not _logs_in(config):
             return None
         account = open_account(
             config,
@@ -378,9 +397,21 @@ class Bridge:
             clock=self._ports.clock,
             rng=self._ports.entropy.random,
             log=self._log,
-            publish=self.control.publish_oauth,
+            publish=publish,
             count=partial(self.metrics.login_step, config.name),
         )
+
+
+def _redirect_hosts(upstreams: Iterable[UpstreamConfig]) -> frozenset[str]:
+    return frozenset(each.oauth.redirect_host for each in upstreams)
+
+
+def _addresses(upstreams: Iterable[UpstreamConfig]) -> list[tuple[str, str]]:
+    return [(each.name, http_url(each.url)) for each in upstreams]
+
+
+def _logs_in(config: UpstreamConfig) -> bool:
+    return bool(config.url) and config.oauth.enabled
 
 
 def http_probe(

@@ -46,13 +46,9 @@ class LiveControl:
         self._metrics = metrics
         self._since = trio.current_time()
         self._addresses: dict[str, UpstreamAddress] = {}
-        configured = tuple(upstreams)
-        self._statuses = {each.name: _initial(each) for each in configured}
-        self._logins = {
-            each.name: OAuthStatus(name=each.name, state="absent")
-            for each in configured
-            if each.enabled and each.oauth.enabled
-        }
+        self._statuses: dict[str, UpstreamStatus] = {}
+        self._logins: dict[str, OAuthStatus] = {}
+        self.configure(upstreams)
         self._desk = desk
         #: Said between two incarnations: the next one is told.
         self._unheard: dict[str, Reauthorize | Forget] = {}
@@ -61,6 +57,27 @@ class LiveControl:
     @property
     def ready(self) -> bool:
         return not self.draining and not self._board.starting
+
+    def configure(self, upstreams: Iterable[UpstreamConfig]) -> None:
+        """These are the upstreams; what is known of those that stay is kept."""
+        configured = {each.name: each for each in upstreams}
+        known, self._statuses = self._statuses, {}
+        for name, each in configured.items():
+            status = known.get(name)
+            turned = status is not None and each.enabled != _is_enabled(status)
+            keep = status is not None and not turned
+            self._statuses[name] = status if status and keep else _initial(each)
+        logins, self._logins = self._logins, {}
+        for name, each in configured.items():
+            if each.enabled and each.oauth.enabled:
+                absent = OAuthStatus(name=name, state="absent")
+                self._logins[name] = logins.get(name, absent)
+
+    def forget(self, name: str) -> None:
+        """The last actor of this name is gone."""
+        self._addresses.pop(name, None)
+        self._unheard.pop(name, None)
+        self._metrics.forget(name)
 
     def publish(self, status: UpstreamStatus) -> None:
         """An upstream actor says what it is now."""
@@ -95,7 +112,7 @@ class LiveControl:
             prompts=len(table.entries("prompts")),
             resources=len(table.entries("resources")),
             upstreams=tuple(
-                _with_quarantine(status, quarantined.get(child_id(status.name)))
+                _with_quarantine(status, quarantined.get(self._child(status.name)))
                 for status in self._statuses.values()
             ),
             conflicts=tuple(
@@ -107,7 +124,7 @@ class LiveControl:
         found = next((n for n in self._addresses if self._is_named(n, name)), None)
         if found is None:
             return False
-        if not self._supervisor.revive(child_id(found)):
+        if not self._supervisor.revive(self._child(found)):
             self._tell(found, Poke(reason="asked by an operator", reconnect=True))
         return True
 
@@ -134,12 +151,16 @@ class LiveControl:
         found = next((n for n in self._logins if wanted in (n, slug(n))), None)
         if found is None or found not in self._addresses:
             return False
-        self._supervisor.revive(child_id(found))  # a quarantined one hears nothing
+        self._supervisor.revive(self._child(found))  # a quarantined one hears nothing
         try:
             self._addresses[found].mailbox.offer(message, counted=False)
         except MailboxSealed:
             self._unheard[found] = message
         return True
+
+    def _child(self, name: str) -> str:
+        address = self._addresses.get(name)
+        return child_id(name, 0 if address is None else address.edition)
 
     def _is_named(self, name: str, wanted: str) -> bool:
         policies = self._board.rules.policies
@@ -152,9 +173,14 @@ class LiveControl:
             return  # its next incarnation connects anyway
 
 
-def child_id(upstream: str) -> str:
+def child_id(upstream: str, edition: int = 0) -> str:
     """The supervisor's name for an upstream's actor."""
-    return f"upstream:{upstream}"
+    later = f"#{edition + 1}" if edition else ""
+    return f"upstream:{upstream}{later}"
+
+
+def _is_enabled(status: UpstreamStatus) -> bool:
+    return status.state != UpstreamState.DISABLED.value
 
 
 def _initial(config: UpstreamConfig) -> UpstreamStatus:

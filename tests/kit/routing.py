@@ -116,6 +116,7 @@ class RouterRoom:
             p.name: UpstreamAddress(name=p.name, mailbox=Mailbox(bound=4))
             for p in policies
         }
+        self.board.set_starting(frozenset(self.upstreams))
         self.send(
             Reconfigured(policies=policies, conflict_resolution=conflict_resolution)
         )

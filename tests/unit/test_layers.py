@@ -58,11 +58,13 @@ ROOMS = {
     # layer 5: the real world, the composition, the commands
     "browser": room("errors ports config", "trio"),
     "private_files": room("errors ports", "trio"),
+    "orphans": room("errors observe ports", "trio"),
     "system": room("errors ports browser private_files", "trio"),
     "control": room(f"{FIRST} router", "trio"),
-    "app": room(f"{INNER} control", LIBRARIES),
+    "fleet": room(f"{FIRST} upstream control", "trio"),
+    "app": room(f"{INNER} control fleet", LIBRARIES),
     "demo": room(f"{INNER} system control app cli", LIBRARIES),
-    "cli": room(f"{INNER} system control app demo", LIBRARIES),
+    "cli": room(f"{INNER} orphans system control app demo", LIBRARIES),
     "__main__": room("cli"),
 }
 """The package itself, ``bridge``, holds the version and re-exports; nothing asks it

@@ -132,6 +132,10 @@ class Supervisor:
         """
         return await self._children[child_id].context.wait_started()
 
+    async def wait_ended(self, child_id: str) -> None:
+        """Wait until the child has ended by itself. Raises `KeyError`; bound it."""
+        await self._children[child_id].ended.wait()
+
     async def remove(self, child_id: str, *, within: float | None = None) -> None:
         """Stop one child and forget it. Raises `KeyError` for an unknown one.
 

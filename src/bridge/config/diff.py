@@ -1,6 +1,7 @@
 """What a new configuration changes (R140). Pure."""
 
 import msgspec
+from msgspec.structs import replace
 
 from bridge.config.model import BridgeConfig, Config
 
@@ -52,6 +53,12 @@ def diff(old: Config, new: Config) -> Difference:
         live=tuple(_spelled(key) for key in keys if key in _LIVE),
         restart=tuple(_spelled(key) for key in keys if key not in _LIVE),
     )
+
+
+def applied(old: Config, new: Config) -> Config:
+    """What a bridge that runs ``old`` runs once it was given ``new``."""
+    taken = {key: getattr(new.bridge, key) for key in _LIVE}
+    return Config(upstreams=new.upstreams, bridge=replace(old.bridge, **taken))
 
 
 def _changed_keys(old: BridgeConfig, new: BridgeConfig) -> list[str]:

@@ -1,5 +1,7 @@
 """Messages to the router actor."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from bridge.contract.catalog import Catalog
@@ -37,10 +39,20 @@ class UpstreamDown(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: float | None = None
 
 
-class UpstreamRemoved(msgspec.Struct, frozen=True, kw_only=True):
-    """Stopped for good (reload): its names leave the table now."""
+class Succeeded(msgspec.Struct, frozen=True, kw_only=True):
+    """The upstream at this address serves the name now, whatever its state.
 
-    name: str
+    Until then the router keeps to the edition before, as long as that is up; a
+    successor that comes up takes over without being told.
+    """
+
+    address: UpstreamAddress
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """``heard`` is called once everything sent before has taken effect."""
+
+    heard: Callable[[], None]
 
 
 class Notified(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +97,8 @@ RouterMessage = (
     UpstreamUp
     | CatalogChanged
     | UpstreamDown
-    | UpstreamRemoved
+    | Succeeded
+    | Checkpoint
     | Notified
     | Reconfigured
     | SubscriptionsChanged

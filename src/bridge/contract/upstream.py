@@ -158,11 +158,13 @@ UpstreamMessage = (
 class UpstreamAddress(msgspec.Struct, frozen=True, kw_only=True):
     """All a caller may touch of an upstream: its name and its mailbox.
 
-    A new incarnation of the actor has a new mailbox, hence a new address.
+    A new incarnation of the actor has a new mailbox, hence a new address. ``edition``
+    counts the configurations the upstream has had: a higher one replaces a lower.
     """
 
     name: str
     mailbox: Mailbox[UpstreamMessage]
+    edition: int = 0
 
 
 class UpstreamState(Enum):

@@ -89,7 +89,8 @@ class CallbackDesk:
         self._clock = clock
         self._log = log
         self._port = port
-        self._hosts = frozenset(hosts)
+        #: Counts from the next login on.
+        self.hosts = frozenset(hosts)
         self._logins: list[PendingLogin] = []
         self._over: deque[PendingLogin] = deque(maxlen=REMEMBERED)
         self._moving = trio.Lock()  # listeners are opened or closed
@@ -185,7 +186,7 @@ class CallbackDesk:
     async def _listen(self) -> _Opening:
         listeners = await self._bind("127.0.0.1", self._port)
         self._port = bound_to(listeners[0], ("127.0.0.1", self._port))[1]
-        if "localhost" in self._hosts:
+        if "localhost" in self.hosts:
             try:
                 listeners = [*listeners, *await self._bind("::1", self._port)]
             except BaseException:

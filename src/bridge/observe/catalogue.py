@@ -26,6 +26,13 @@ class Event(msgspec.Struct, frozen=True):
     level: Level
     fields: tuple[str, ...] = ()
     message: str = ""  # the promised sentence (R143 to R145), filled from the fields
+    also: tuple[Level, ...] = ()  # other levels it is said at, by how grave it is
+
+    def at(self, level: Level) -> "Event":
+        """The same event at another of its levels. Raises ValueError for no such."""
+        if level not in (self.level, *self.also):
+            raise ValueError(f"{self.name} is never said at {level}")
+        return msgspec.structs.replace(self, level=level)
 
 
 # --- the process: app, cli, system ---
@@ -38,9 +45,22 @@ BRIDGE_RELOADED = Event(
     "bridge.reloaded", "info", ("added", "changed", "removed", "restart_needed")
 )
 BRIDGE_RELOAD_REFUSED = Event("bridge.reload_refused", "error", ("file", "problems"))
+BRIDGE_RELOAD_CHECKED = Event(  # validateOnly: the file is good, and not applied
+    "bridge.reload_checked", "info", ("added", "changed", "removed", "restart_needed")
+)
+BRIDGE_RELOAD_UNNEEDED = Event("bridge.reload_unneeded", "debug", ("file",))
+BRIDGE_HANGUP = Event("bridge.hangup", "info", ("outcome",))  # SIGHUP, and its end
+BRIDGE_WATCH_FAILED = Event(  # edits of the file go unnoticed
+    "bridge.watch_failed", "warning", ("file", "error", "hint")
+)
 BRIDGE_STALLED = Event("bridge.stalled", "warning", ("seconds", "task"))  # E8
 BRIDGE_AUTHENTICATION_OFF = Event("bridge.authentication_off", "warning", ("host",))
 CONTROL_UNAVAILABLE = Event("control.unavailable", "warning", ("error",))
+ORPHANS_ENDED = Event(  # children of a bridge that was killed; ``left``: would not go
+    "orphans.ended", "warning", ("processes", "pids", "left")
+)
+ORPHANS_UNKNOWN = Event("orphans.unknown", "warning", ("error",))
+ORPHANS_NOT_RECORDED = Event("orphans.not_recorded", "warning", ("error",))
 CONFIG_WARNING = Event("config.warning", "warning", ("path", "reason", "hint"))
 CONFIG_SERVER_LEFT_OUT = Event(
     "config.server_left_out", "error", ("upstream", "path", "reason", "hint")
@@ -64,11 +84,16 @@ CHILD_REVIVED = Event("child.revived", "info", ("child",))
 
 # --- wire and upstream ---
 
-UPSTREAM_STATE_CHANGED = Event(
+UPSTREAM_STATE_CHANGED = Event(  # warning: an outage begins; debug: a step of its way
     "upstream.state_changed",
     "info",
-    ("upstream", "from", "to", "reason", "epoch", "retry_in"),
+    ("upstream", "from", "to", "phase", "reason", "next", "epoch", "retry_in"),
+    also=("debug", "warning"),
 )
+UPSTREAM_REPLACED = Event(  # by a changed configuration, which serves from now on
+    "upstream.replaced", "info", ("upstream", "connected", "seconds")
+)
+UPSTREAM_LEFT = Event("upstream.left", "info", ("upstream",))  # drained and gone
 UPSTREAM_CATALOG_CHANGED = Event(
     "upstream.catalog_changed", "info", ("added", "removed", "changed")
 )

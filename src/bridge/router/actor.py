@@ -16,15 +16,22 @@ from bridge.actor.mailbox import Mailbox
 from bridge.contract.catalog import Catalog
 from bridge.contract.router import (
     CatalogChanged,
+    Checkpoint,
     Notified,
     Reconfigured,
     RouterMessage,
     SubscriptionsChanged,
+    Succeeded,
     UpstreamDown,
-    UpstreamRemoved,
     UpstreamUp,
 )
-from bridge.contract.upstream import Announce, LogLevel, Subscriptions, UpstreamState
+from bridge.contract.upstream import (
+    Announce,
+    LogLevel,
+    Subscriptions,
+    UpstreamAddress,
+    UpstreamState,
+)
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol import methods
@@ -76,6 +83,8 @@ class RouterActor:
         self._interests_moved = False
         self._reported: frozenset[Conflict] = frozenset()
         self._last_rejoin: dict[str, float] = {}
+        # What successors say of themselves while the edition before still serves.
+        self._successors: dict[str, Presence] = {}
         # What sessions last knew, while a change waits to be told.
         self._before: dict[View, RoutingTable] = {}
         self._rejoined: set[str] = set()
@@ -101,7 +110,7 @@ class RouterActor:
             if waiting.cancelled_caught or trio.current_time() >= self._next_time():
                 self._on_time(trio.current_time())
 
-    def _handle(self, message: RouterMessage) -> None:
+    def _handle(self, message: RouterMessage) -> None:  # noqa: C901 - one line per message
         match message:
             case UpstreamUp():
                 self._up(message)
@@ -109,8 +118,10 @@ class RouterActor:
                 self._changed(message)
             case UpstreamDown():
                 self._down(message)
-            case UpstreamRemoved(name=name):
-                self._removed(name)
+            case Succeeded(address=address):
+                self._succeeded(address)
+            case Checkpoint(heard=heard):
+                heard()
             case Reconfigured():
                 self._reconfigured(message)
             case Notified():
@@ -131,6 +142,7 @@ class RouterActor:
             self._note_rejoin(name)
         if known is None or known.address.mailbox is not message.address.mailbox:
             self._forget_told(name)  # a fresh actor has been told nothing
+        self._successors.pop(name, None)
         self._set(
             Presence(
                 address=message.address,
@@ -146,11 +158,13 @@ class RouterActor:
     def _is_past(
         self, message: UpstreamUp | UpstreamDown, known: Presence | None
     ) -> bool:
-        """News of an older connection, or of an upstream that was removed.
+        """News of an older connection or edition, or of an upstream that was removed.
 
         A new incarnation (another mailbox) starts to count when its link opens, so a
         lower epoch from there is no older one: the one before has said its last.
         """
+        if known is not None and known.address.edition > message.address.edition:
+            return True
         if known is not None and known.epoch > message.epoch:
             return known.address.mailbox is message.address.mailbox
         names = (policy.name for policy in self._rules.policies)
@@ -169,36 +183,54 @@ class RouterActor:
         known = self._board.presences.get(name)
         if self._is_past(message, known):
             return
-        since = trio.current_time()
-        if known is not None and known.down_since is not None:
-            since = known.down_since
+        found = Presence(
+            address=message.address,
+            epoch=message.epoch,
+            up=False,
+            state=message.state,
+            reason=message.reason,
+            retry_at=message.retry_at,
+        )
+        if known is None:
+            self._absent(found, None)
+        elif known.up and known.address.edition < message.address.edition:
+            self._successors[name] = found  # it waits for its turn
+        else:
+            self._absent(self._successors.pop(name, found), known)
+
+    def _absent(self, found: Presence, known: Presence | None) -> None:
+        """Not served now; what was listed stays listed for a while."""
+        since = None if known is None else known.down_since
         self._set(
-            Presence(
-                address=message.address,
-                epoch=message.epoch,
-                up=False,
-                state=message.state,
-                reason=message.reason,
-                retry_at=message.retry_at,
-                down_since=since,
-                catalog=known.catalog if known is not None else None,
+            replace(
+                found,
+                down_since=trio.current_time() if since is None else since,
+                catalog=None if known is None else known.catalog,
             )
         )
 
-    def _removed(self, name: str) -> None:
-        self._board.presences.pop(name, None)
+    def _succeeded(self, address: UpstreamAddress) -> None:
+        name = address.name
+        known = self._board.presences.get(name)
+        if known is not None and known.address.edition >= address.edition:
+            return
+        if name not in (policy.name for policy in self._rules.policies):
+            return
+        unheard = Presence(
+            address=address, epoch=0, up=False, state=UpstreamState.CONNECTING
+        )
         self._forget_told(name)
-        self._settle(name)
-        self._publish()
+        self._absent(self._successors.pop(name, unheard), known)
+        tell(address, Announce())
 
     def _reconfigured(self, rules: Reconfigured) -> None:
         self._rules = rules
-        names = {policy.name for policy in rules.policies}
-        self._board.set_starting(
-            frozenset(n for n in names if n not in self._board.presences)
-        )
+        names = frozenset(policy.name for policy in rules.policies)
+        # Nobody waits for those that join now: a notice tells when they are there.
+        self._board.set_starting(self._board.starting & names)
         for name in [n for n in self._board.presences if n not in names]:
             self._board.presences.pop(name)
+            self._successors.pop(name, None)
             self._forget_told(name)
         self._publish()
 

@@ -84,6 +84,7 @@ class UpstreamActor:
         waiting_bound: int = 256,
         fetch: Fetch | None = None,
         tokens: TokenOwner | None = None,
+        edition: int = 0,
     ) -> None:
         self._config = config
         self._tokens = tokens
@@ -92,7 +93,9 @@ class UpstreamActor:
         self._epochs = epochs
         self._rng = rng
         self._log = log.bind(upstream=config.name)
-        self._address = UpstreamAddress(name=config.name, mailbox=mailbox)
+        self._address = UpstreamAddress(
+            name=config.name, mailbox=mailbox, edition=edition
+        )
         self._dropped = 0
         self._connection: Connection | None = None
         self._drain_by = 0.0
@@ -111,6 +114,7 @@ class UpstreamActor:
             log=self._log,
             patience=self._patience,
             renew=None if tokens is None else tokens.needed,
+            name=config.name,
         )
         self._keeper = LinkKeeper(
             transport,

@@ -82,6 +82,10 @@ class FileStore:
         self._old_homes = old_homes
         self._lock_within = lock_within
 
+    def serve(self, servers: Iterable[tuple[str, str]]) -> None:
+        """A shelf in use keeps its files. Raises `AddressRefused`."""
+        self._shared = shared_urls(servers)
+
     def shelf(self, *, name: str, url: str) -> "FileShelf":
         """Raises `AddressRefused` where ``url`` is no http(s) or ws(s) address."""
         resource = canonical_resource(url)

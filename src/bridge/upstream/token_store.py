@@ -1,5 +1,6 @@
 """Where logins are kept between runs: the seam, whatever is behind it."""
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -53,6 +54,10 @@ class Shelf(Protocol):
 
 
 class TokenStore(Protocol):
+    def serve(self, servers: Iterable[tuple[str, str]]) -> None:
+        """From now on, shelves are for these names and addresses."""
+        ...
+
     def shelf(self, *, name: str, url: str) -> Shelf:
         """The place of the upstream ``name`` at ``url``."""
         ...

@@ -12,7 +12,6 @@ from bridge.contract.router import (
     Reconfigured,
     SubscriptionsChanged,
     UpstreamDown,
-    UpstreamRemoved,
 )
 from bridge.contract.upstream import (
     Announce,
@@ -208,15 +207,6 @@ async def test_a_conflict_is_reported_once(
     await settle()
     [said] = room.log.named(events.ROUTER_NAME_CONFLICT)
     assert said["upstreams"] == ["a", "b"]
-
-
-async def test_a_removed_upstream_leaves_at_once(
-    room: RouterRoom, autojump_clock: object
-) -> None:
-    room.send(UpstreamRemoved(name="a"))
-    await settle()
-    assert listed(room) == []
-    assert "a" not in room.board.presences
 
 
 async def test_a_reconfiguration_drops_who_is_not_in_it(
