@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import trio
+from msgspec.structs import replace
 
 from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
@@ -24,6 +25,7 @@ from bridge.observe import catalogue as events
 from bridge.observe.logging import Log, build_log
 from bridge.observe.outlet import Outlet
 from bridge.observe.redact import Redactor
+from bridge.orphans.processes import RecordedProcesses
 from bridge.ports import Ports
 from bridge.system import real_ports
 
@@ -88,15 +90,21 @@ def control_in(home: Path) -> ListenControl:
 async def _serve(
     config: Config, *, ports: Ports, outlet: Outlet, log: Log, home: Path
 ) -> int:
+    processes = RecordedProcesses(ports.processes, home=home, log=log)
     bridge = Bridge(
         config=config,
-        ports=ports,
+        ports=replace(ports, processes=processes),
         log=log,
         home=home,
         listen_control=control_in(home),
     )
     bridge.metrics.watch_dropped_lines(lambda: outlet.dropped)
-    return await run_until_stopped(bridge, config.bridge)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(processes.begin)
+        status = await run_until_stopped(bridge, config.bridge)
+        nursery.cancel_scope.cancel()
+    processes.end()
+    return status
 
 
 async def run_until_stopped(
