@@ -129,6 +129,16 @@ class Files(Protocol):
         ...
 
 
+class FileWatch(Protocol):
+    async def changed(self, path: Path, *, since: str) -> str:
+        """Wait until the stamp of ``path`` is not ``since`` any more; the new stamp.
+
+        A stamp stands for what the path leads to through all links; a file that is
+        missing or closed to us has one too. Raises OSError where it cannot be had.
+        """
+        ...
+
+
 class Browser(Protocol):
     async def open(self, url: str) -> bool:
         """Show ``url`` to the person at this machine, in bounded time.

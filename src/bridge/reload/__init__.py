@@ -1,0 +1,1 @@
+"""Following the configuration file: reading it again, and saying what that changes."""
