@@ -393,7 +393,7 @@ async def test_a_reload_while_the_bridge_stops_starts_no_errand(
 ) -> None:
     stop: Callable[[], Any] = place.supervisor.stop
     nursery.start_soon(stop)
-    await trio.lowlevel.checkpoint()
+    await wait_all_tasks_blocked()
     place.fleet.configure((upstream("b"),))
     await trio.sleep(20)
     assert all(actor.ended for actor in place.actors)
