@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from bridge.actor.mailbox import Mailbox
 from bridge.actor.reply import Reply
+from bridge.contract.pins import Approval, Approved
 from bridge.contract.principal import Principal
 from bridge.errors import BridgeError
 from bridge.protocol.frame import Frame
@@ -47,6 +48,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 CallEvent = Progress | Related | Question
 CallOutcome = Answered | BridgeError
 CallReply = Reply[CallEvent, CallOutcome]
+ApprovalReply = Reply[None, Approved]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +135,13 @@ class Forget(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Approve(msgspec.Struct, frozen=True, kw_only=True):
+    """Definitions that are held back may be served from now on."""
+
+    wanted: tuple[Approval, ...]
+    reply: ApprovalReply
+
+
 class Drain(msgspec.Struct, frozen=True, kw_only=True):
     """Take no new call, finish those in flight until ``deadline`` (trio time)."""
 
@@ -151,6 +160,7 @@ UpstreamMessage = (
     | Rescan
     | Reauthorize
     | Forget
+    | Approve
     | Drain
 )
 

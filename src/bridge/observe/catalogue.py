@@ -114,6 +114,23 @@ UPSTREAM_ENTRIES_CLEANED = Event(  # of what cannot be seen (C35)
 UPSTREAM_DEFINITION_CHANGED = Event(  # a rug pull would look like this (C35)
     "upstream.definition_changed", "warning", ("kind", "key", "old_hash", "new_hash")
 )
+UPSTREAM_PINS_RECORDED = Event(  # the first use: from now on changes are held back
+    "upstream.pins_recorded", "info", ("definitions", "file")
+)
+UPSTREAM_DEFINITION_HELD_BACK = Event(  # until `bridge tool approve`
+    "upstream.definition_held_back",
+    "error",
+    ("kind", "key", "reason", "old_hash", "new_hash", "more"),
+)
+UPSTREAM_DEFINITION_APPROVED = Event(
+    "upstream.definition_approved", "warning", ("kind", "key", "hash")
+)
+UPSTREAM_PINS_TROUBLE = Event(  # corrupt, or open to others
+    "upstream.pins_trouble", "error", ("upstream", "file", "reason", "moved_to")
+)
+UPSTREAM_PINS_UNSAVED = Event(  # cannot be read or written now; it is tried again
+    "upstream.pins_unsaved", "error", ("file", "reason")
+)
 UPSTREAM_LOGGED = Event("upstream.logged", "debug", ("severity", "logger", "text"))
 UPSTREAM_QUESTION_REFUSED = Event(
     "upstream.question_refused", "info", ("method", "reason")

@@ -53,6 +53,32 @@ class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     last_error: str = ""
     tags: tuple[str, ...] = ()
     tls_verified: bool = True
+    held_back: int = 0  # definitions that wait for `bridge tool approve`
+
+
+class HeldStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A definition that waits for approval. ``why``: new or changed; hashes are
+    SHA-256 of the canonical texts, which are empty where they are too long."""
+
+    kind: str
+    key: str
+    why: str
+    hash: str
+    text: str = ""
+    approved_hash: str = ""
+    approved_text: str = ""
+
+
+class PinStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The pins of one upstream. ``recorded``: how many definitions are approved;
+    ``trouble``: why the record cannot be read or written now."""
+
+    name: str
+    edition: int = 0
+    pinned: bool = True
+    recorded: int = 0
+    trouble: str = ""
+    held: tuple[HeldStatus, ...] = ()
 
 
 class BridgeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -20,7 +20,7 @@ from bridge.upstream.sealed_files import is_sealed
 LARGEST_BYTES = 256 * 1024
 #: The file itself is the trouble, and a login writes a new one. Anything else (no
 #: descriptor free, a disk that fails, another user's folder) may pass or be put right.
-_OF_THE_FILE = {
+OF_THE_FILE = {
     errno.ELOOP,
     errno.EFBIG,
     errno.EINVAL,
@@ -54,9 +54,9 @@ class StoreFiles:
                 path, limit=LARGEST_BYTES, on_tightened=self._tightened
             )
         except OSError as error:
-            if error.errno in _OF_THE_FILE:
-                raise RecordInvalid(_reason(error)) from error
-            raise _as_storage_error(error, path) from error
+            if error.errno in OF_THE_FILE:
+                raise RecordInvalid(reason_of(error)) from error
+            raise storage_error(error, path) from error
         if data is not None and is_sealed(data):
             raise StorageError(
                 f"{path} is encrypted with a key in the system's keyring; set "
@@ -68,13 +68,13 @@ class StoreFiles:
         try:
             await self._files.replace(path, data, on_tightened=self._tightened)
         except OSError as error:
-            raise _as_storage_error(error, path) from error
+            raise storage_error(error, path) from error
 
     async def remove(self, path: Path) -> bool:
         try:
             return await self._files.remove(path)
         except OSError as error:
-            raise _as_storage_error(error, path) from error
+            raise storage_error(error, path) from error
 
     async def set_aside(self, path: Path, reason: str) -> None:
         try:
@@ -82,14 +82,14 @@ class StoreFiles:
         except FileNotFoundError:
             return  # another process was faster
         except OSError as error:
-            raise _as_storage_error(error, path) from error
+            raise storage_error(error, path) from error
         self.report(path, reason, moved_to=str(moved))
 
     async def stamp(self, path: Path) -> str:
         try:
             return await self._files.stamp(path)
         except OSError as error:
-            raise _as_storage_error(error, path) from error
+            raise storage_error(error, path) from error
 
     @asynccontextmanager
     async def lock(self, path: Path, *, within: float) -> AsyncGenerator[None]:
@@ -98,9 +98,9 @@ class StoreFiles:
                 await stack.enter_async_context(self._files.lock(path, within=within))
             except TimeoutError as error:
                 advice = _ADVICE[errno.ETIMEDOUT]
-                raise StorageBusy(f"{path}: {_reason(error)}; {advice}") from error
+                raise StorageBusy(f"{path}: {reason_of(error)}; {advice}") from error
             except OSError as error:
-                raise _as_storage_error(error, path) from error
+                raise storage_error(error, path) from error
             yield
 
     def report(self, path: Path, reason: str, *, moved_to: str = "") -> None:
@@ -116,10 +116,12 @@ class StoreFiles:
         self.report(path, f"it was open to others (mode {mode:o}) and is no more")
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """In words."""
     return error.strerror or type(error).__name__
 
 
-def _as_storage_error(error: OSError, path: Path) -> StorageError:
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """What went wrong with a file, and what to do about it."""
     advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
-    return StorageError(f"{path}: {_reason(error)}; {advice}")
+    return StorageError(f"{path}: {reason_of(error)}; {advice}")
