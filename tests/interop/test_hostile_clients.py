@@ -218,7 +218,7 @@ def test_clients_cannot_take_the_descriptors_of_upstreams(tmp_path: Path) -> Non
 
 def _times_ready(bridge: RunningBridge) -> int:
     changes = bridge.events("upstream.state_changed")
-    return sum(change["to"] == "ready" for change in changes)
+    return sum(change["to"] == "connected" for change in changes)
 
 
 def _new_child(bridge: RunningBridge, old: int) -> bool:

@@ -147,7 +147,8 @@ def broken_links(page: Path) -> Iterator[str]:
 
 def _event_row(event: Event) -> str:
     fields = ", ".join(f"`{name}`" for name in event.fields)
-    return f"| `{event.name}` | {event.level} | {fields} |\n"
+    levels = ", ".join((event.level, *event.also))
+    return f"| `{event.name}` | {levels} | {fields} |\n"
 
 
 def _meaning(kind: type[BridgeError]) -> str:

@@ -6,12 +6,10 @@ from typing import TypeVar
 import msgspec
 
 from bridge.cli.exit import CommandFailed
+from bridge.observe.outlook import duration
 
 T = TypeVar("T")
 
-_MINUTE = 60
-_HOUR = 60 * _MINUTE
-_DAY = 24 * _HOUR
 #: Of a description, where rows are not cut by the terminal.
 _LONGEST_LINE = 120
 
@@ -129,18 +127,6 @@ def note(line: ServerLine) -> str:
     if not line.tls_verified:
         parts.append("TLS certificate not verified")
     return "; ".join(part for part in parts if part)
-
-
-def duration(seconds: float) -> str:
-    """Two units at most: ``3 s``, ``4 min``, ``2 h 5 min``, ``3 d 1 h``."""
-    whole = int(seconds)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
 def counted(count: int, noun: str) -> str:

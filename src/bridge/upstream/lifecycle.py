@@ -18,8 +18,10 @@ from bridge.errors import (
 )
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
+from bridge.observe.outlook import next_step
 from bridge.upstream import faults, state
 from bridge.upstream.alarms import Alarm, Alarms
+from bridge.upstream.gravity import Gravity
 from bridge.upstream.retry import Pause
 from bridge.upstream.state import Action, Event, Phase, State
 
@@ -64,12 +66,16 @@ class Lifecycle:
         log: Log,
         patience: float,
         renew: Renew | None = None,
+        name: str = "",
     ) -> None:
         self.state = begin
+        self._name = name
+        self._gravity = Gravity()
         self.epoch = 0
         self.restarts = 0
         self.retry_at: float | None = None
         self.last_error = ""
+        self.last_error_at: float | None = None
         self._hands = hands
         self._alarms = alarms
         self._rng = rng
@@ -130,15 +136,33 @@ class Lifecycle:
             self._alarms.set(Alarm.PHASE, now + self._patience)
         if self.state.phase in (Phase.BACKING_OFF, Phase.FAILED, Phase.AWAITING_LOGIN):
             self.last_error = self.state.reason
+            self.last_error_at = now
+
+    @property
+    def waits_for(self) -> str:
+        """What is next, in words."""
+        retry_at = self.retry_at
+        return next_step(
+            self._name,
+            state=self.shown.value,
+            phase=self.phase.value,
+            reason=self.state.reason,
+            retry_in=None if retry_at is None else retry_at - trio.current_time(),
+            has_login=self._renew is not None,
+        )
 
     def _say(self, before: State) -> None:
+        event = events.UPSTREAM_STATE_CHANGED
+        level = self._gravity.of(before.shown, self.shown)
         retry_in = None if self.retry_at is None else self.retry_at - self.state.since
         fields: dict[str, object] = {
-            "from": before.phase.value,
-            "to": self.state.phase.value,
+            "from": before.shown.value,
+            "to": self.shown.value,
+            "phase": self.phase.value,
+            "next": self.waits_for,
         }
         self._log.emit(
-            events.UPSTREAM_STATE_CHANGED,
+            event.at(level),
             reason=self.state.reason,
             epoch=self.epoch,
             retry_in=retry_in,

@@ -80,14 +80,22 @@ async def test_a_lost_link_is_opened_again_and_the_time_is_told(
         assert up.epoch == 2
         assert (bench.status.restarts, bench.status.epoch) == (1, 2)
         changes = [x for x in lines if x["event"] == "upstream.state_changed"]
-        assert [(x["from"], x["to"]) for x in changes] == [
-            ("ready", "backing_off"),
-            ("backing_off", "connecting"),
-            ("connecting", "handshaking"),
-            ("handshaking", "discovering"),
-            ("discovering", "ready"),
+        said = [(x["log_level"], x["from"], x["to"], x["phase"]) for x in changes]
+        assert said == [
+            ("warning", "connected", "backoff", "backing_off"),
+            ("info", "backoff", "connecting", "connecting"),
+            ("debug", "connecting", "connecting", "handshaking"),
+            ("debug", "connecting", "connecting", "discovering"),
+            ("info", "connecting", "connected", "ready"),
         ]
+        assert changes[0]["upstream"] == "files"
         assert changes[0]["reason"] == "the server has gone"
+        assert changes[0]["next"] == "reconnect in 1 s after: the server has gone"
+        assert [x["next"] for x in changes[2:]] == [
+            "its answer to the handshake",
+            "its lists of tools, prompts and resources",
+            "",
+        ]
         assert changes[0]["retry_in"] > 0
 
 
