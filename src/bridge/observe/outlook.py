@@ -10,6 +10,10 @@ _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
+_FIXED = {
+    "disabled": "the configuration: it says enabled: false",
+    "invalid": "a corrected configuration: bridge check",
+}
 _OPENING = {
     "connecting": "the connection to open",
     "handshaking": "its answer to the handshake",
@@ -55,14 +59,10 @@ def next_step(
             return _reconnection(name, reason=reason, retry_in=retry_in)
         case "auth_required":
             return _login(name, retry_in=retry_in, has_login=has_login)
-        case "disabled":
-            return "the configuration: it says enabled: false"
-        case "invalid":
-            return "a corrected configuration: bridge check"
         case "disconnected" if phase == "draining":
             return "its calls in flight to end"
         case _:
-            return ""
+            return _FIXED.get(state, "")
 
 
 def _reconnection(name: str, *, reason: str, retry_in: float | None) -> str:

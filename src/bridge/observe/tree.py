@@ -1,4 +1,4 @@
-"""The supervision tree as an operator sees it: `bridge tree`, ``/status``, ``/api/tree``.
+"""The supervision tree as an operator sees it: `bridge tree` and ``/api/tree``.
 
 Built when it is asked for. Every time in it is a number of seconds, ago or ahead, so
 that nobody who reads it needs our clock. Free of secrets: it is made of the same

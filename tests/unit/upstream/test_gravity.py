@@ -1,5 +1,7 @@
 """An outage is said once, loudly; its retries are not."""
 
+from itertools import pairwise
+
 import pytest
 
 from bridge.contract.upstream import UpstreamState as S
@@ -8,7 +10,7 @@ from bridge.upstream.gravity import Gravity
 
 def levels(*states: S) -> list[str]:
     gravity = Gravity()
-    pairs = zip(states, states[1:], strict=False)
+    pairs = pairwise(states)
     return [gravity.of(before, now) for before, now in pairs]
 
 
