@@ -29,6 +29,7 @@ from bridge.downstream.control_socket import ControlPages, ListenControl, serve_
 from bridge.downstream.front import Front
 from bridge.downstream.health import Health, Management
 from bridge.downstream.oauth_pages import OAuthPages
+from bridge.downstream.reload_pages import ReloadPages
 from bridge.fleet import LINK_CLOSE, Fleet, Publish, PublishLogin
 from bridge.http import HttpClients
 from bridge.oauth.address import http_url
@@ -36,6 +37,8 @@ from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.observe.metrics import Metrics
 from bridge.ports import Ports
+from bridge.reload.reloader import Reloader, Running
+from bridge.reload.source import ConfigSource
 from bridge.router.actor import RouterActor
 from bridge.router.board import Board
 from bridge.router.dispatch import BridgeStopping, Dispatcher
@@ -65,7 +68,8 @@ class Bridge:
     """One bridge, from its first listener to its last child.
 
     ``home`` is the folder of the logins to upstreams. ``listen_control`` opens the
-    socket the command line asks, given our port; without it there is none.
+    socket the command line asks, given our port; without it there is none. ``source``
+    is where the configuration is read again; without it nothing is.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Bridge:
         log: Log,
         home: Path | None = None,
         listen_control: ListenControl | None = None,
+        source: ConfigSource | None = None,
     ) -> None:
         self._config = config
         self._home = home or bridge_home(None, ports.environment)
@@ -117,6 +122,7 @@ class Bridge:
             within=config.bridge.drain_timeout,
         )
         self._reloading = trio.Lock()
+        self.reloader = self._make_reloader(source)
         self._front = Front(
             config=config.bridge,
             ports=ports,
@@ -247,6 +253,16 @@ class Bridge:
         self.metrics.watch_sessions(lambda: len(sessions))
         return sessions
 
+    def _make_reloader(self, source: ConfigSource | None) -> Reloader | None:
+        if source is None:
+            return None
+        running = Running(
+            config=lambda: self._config,
+            draining=lambda: self.control.draining,
+            apply=self.reload,
+        )
+        return Reloader(source, running=running, log=self._log)
+
     def _make_dispatcher(self) -> Dispatcher:
         return Dispatcher(
             board=self._board,
@@ -277,6 +293,10 @@ class Bridge:
         self._supervisor.reserve("upstreams")
         self._supervisor.reserve("errands")
         self._fleet.configure(self._config.upstreams)
+        if self.reloader is not None:
+            self._supervisor.add(
+                ChildSpec(id="reload", start=self.reloader.run, restart=_HELPFUL)
+            )
         self._add_control()
         self._supervisor.add(
             ChildSpec(
@@ -319,6 +339,7 @@ class Bridge:
             ),
             knows=self._board.knows,
             oauth=OAuthPages(self.control),
+            reload=ReloadPages(self.reloader),
         )
         listen = self._listen_control
 

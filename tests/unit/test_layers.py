@@ -61,10 +61,14 @@ ROOMS = {
     "orphans": room("errors observe ports", "trio"),
     "system": room("errors ports browser private_files", "trio"),
     "control": room(f"{FIRST} router", "trio"),
+    "file_watch": room("errors ports config", "trio"),
+    "reload": room(FIRST, "trio"),
     "fleet": room(f"{FIRST} upstream control", "trio"),
-    "app": room(f"{INNER} control fleet", LIBRARIES),
+    "app": room(f"{INNER} control fleet reload", LIBRARIES),
     "demo": room(f"{INNER} system control app cli", LIBRARIES),
-    "cli": room(f"{INNER} orphans system control app demo", LIBRARIES),
+    "cli": room(
+        f"{INNER} orphans system control app demo file_watch reload", LIBRARIES
+    ),
     "__main__": room("cli"),
 }
 """The package itself, ``bridge``, holds the version and re-exports; nothing asks it
@@ -77,6 +81,7 @@ PURE = (
     *("bridge.actor.restart", "bridge.observe.redact", "bridge.observe.catalogue"),
     *("bridge.identity.policy", "bridge.identity.verifier"),
     *("bridge.upstream.state", "bridge.upstream.health", "bridge.upstream.calls"),
+    *("bridge.reload.plans",),
     *("bridge.router.namespace", "bridge.router.table", "bridge.router.policy"),
 )
 """Takes events and the time, returns actions: nothing that waits, sends or logs."""

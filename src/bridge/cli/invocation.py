@@ -1,6 +1,7 @@
 """What every command is given: where it runs and which file it is about."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,18 @@ from bridge.config import (
     format_problems,
     load_config,
     read_config_file,
+    stamp_of,
 )
 from bridge.errors import ConfigError
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bridge is started with, and how it reads that again."""
+
+    loaded: Loaded
+    path: Path
+    stamp: str  # of the file as it was before it was read
+    again: Callable[[], Loaded]  # raises ConfigError; blocks
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,23 +67,11 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
         """The configuration and the name of its file, or why there is none."""
         source = "configuration"
         try:
-            path = find_config(
-                self.config,
-                environment=self.environment,
-                home=self.home,
-                exists=Path.is_file,
-            )
+            path = self._file()
             source = str(path)
-            loaded = load_config(
-                read_config_file(path),
-                source=source,
-                environment=self.environment,
-                overrides=overrides,
-                substitute=command_runner(self.environment),
-            )
+            return source, self._load(path, overrides)
         except ConfigError as error:
             return Refused(source=source, error=error)
-        return source, loaded
 
     def load(self, overrides: Overrides) -> Loaded:
         """The configuration. Raises CommandFailed with every problem there is."""
@@ -80,3 +79,35 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(found, Refused):
             raise CommandFailed(*found.lines, status=EXIT_USAGE)
         return found[1]
+
+    def serving(self, overrides: Overrides) -> Serving:
+        """The same, for a bridge that follows the file. Raises CommandFailed."""
+        source = "configuration"
+        try:
+            path = self._file()
+            source = str(path)
+            stamp = stamp_of(path)
+            loaded = self._load(path, overrides)
+        except ConfigError as error:
+            refused = Refused(source=source, error=error)
+            raise CommandFailed(*refused.lines, status=EXIT_USAGE) from error
+        path = path.absolute()
+        again = partial(self._load, path, overrides)
+        return Serving(loaded=loaded, path=path, stamp=stamp, again=again)
+
+    def _file(self) -> Path:
+        return find_config(
+            self.config,
+            environment=self.environment,
+            home=self.home,
+            exists=Path.is_file,
+        )
+
+    def _load(self, path: Path, overrides: Overrides) -> Loaded:
+        return load_config(
+            read_config_file(path),
+            source=str(path),
+            environment=self.environment,
+            overrides=overrides,
+            substitute=command_runner(self.environment),
+        )

@@ -15,6 +15,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.exit import EXIT_FAILED, CommandFailed, complain
+from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Invocation
 from bridge.cli.oauth_commands import doctor_command, oauth_group
 from bridge.cli.options import (
@@ -24,6 +25,7 @@ from bridge.cli.options import (
     examples,
     examples_and_statuses,
     format_option,
+    local_options,
     remote_options,
     serve_options,
 )
@@ -94,15 +96,23 @@ def serve_command(
 
     Who comes in needs a token of OAUTH_ISSUER for OAUTH_AUDIENCE (or bridge.auth in
     the file); --no-auth switches that off. SIGTERM and Ctrl-C stop it once calls in
-    flight have been answered, a second one at once.
+    flight have been answered, a second one at once. It follows changes of the file;
+    SIGHUP has it read at once.
     """
+    early = EarlyHangups()  # first of all: none may end a bridge, also in its start
     overrides = Overrides(
         host=host, port=port, no_auth=no_auth, debug=debug or invocation.debug
     )
-    loaded = invocation.about(config).load(overrides)
+    serving = invocation.about(config).serving(overrides)
     from bridge.cli.serve import serve  # a bad file is answered without all of it
 
-    sys.exit(serve(loaded, environment=invocation.environment, home=invocation.home))
+    status = serve(
+        serving,
+        environment=invocation.environment,
+        home=invocation.home,
+        early=early,
+    )
+    sys.exit(status)
 
 
 @cli.command(
@@ -135,6 +145,73 @@ def check_command(
         Overrides(host=host, port=port, no_auth=no_auth, debug=invocation.debug)
     )
     sys.exit(check(found, form="json" if form == "json" else "table"))
+
+
+@cli.command(
+    "plan",
+    epilog=examples(
+        "bridge plan",
+        "bridge plan --format json",
+        "bridge plan --config new.json --against config.json   without a bridge",
+    ),
+)
+@click.option(
+    "--against",
+    metavar="FILE",
+    help="Compare with this file instead of what a running bridge runs.",
+)
+@local_options
+@config_option
+@click.option(
+    "--no-auth", is_flag=True, help="With --against: as `serve --no-auth` would."
+)
+@format_option
+@click.pass_obj
+def plan_command(
+    invocation: Invocation,
+    *,
+    against: str | None,
+    port: int | None,
+    config: str | None,
+    no_auth: bool,
+    form: str,
+) -> None:
+    """Say what the file of a running bridge would change now, and change nothing.
+
+    Names of servers and keys, never values. The running bridge is asked, since only it
+    knows what it runs; it reads the file it was started with. The exit status is 2
+    when the file cannot be applied.
+    """
+    from bridge.cli.plan import PLAN_PAGE, ask_running, compare, show_plan
+
+    if against is None:
+        if config is not None or no_auth:
+            raise click.UsageError("--config and --no-auth go with --against.")
+        plan = ask_running(PLAN_PAGE, home=invocation.home, port=port)
+    else:
+        overrides = Overrides(no_auth=no_auth, debug=invocation.debug)
+        plan = compare(
+            invocation.about(against).read(overrides),
+            invocation.about(config).read(overrides),
+        )
+    sys.exit(show_plan(plan, form="json" if form == "json" else "table"))
+
+
+@cli.command("reload", epilog=examples("bridge reload", "bridge reload --port 8081"))
+@local_options
+@format_option
+@click.pass_obj
+def reload_command(invocation: Invocation, *, port: int | None, form: str) -> None:
+    """Have a running bridge read its file and apply it, as a whole or not at all.
+
+    Calls in flight are answered; servers that did not change are not touched. The exit
+    status is 2 when the file cannot be applied: then the bridge goes on with what it
+    runs.
+    """
+    from bridge.cli.plan import RELOAD_PAGE, ask_running, show_plan
+
+    plan = ask_running(RELOAD_PAGE, home=invocation.home, port=port)
+    sys.exit(show_plan(plan, form="json" if form == "json" else "table"))
 
 
 @cli.command("status", epilog=examples("bridge status", "bridge status --format json"))

@@ -73,13 +73,16 @@ format_option: Option = click.option(
     show_default=True,
     help="For people, or for programs.",
 )
-remote_options: Option = together(
+local_options: Option = together(
     home_option,
     click.option(
         "--port",
         type=click.IntRange(1, 65535),
         help="Which bridge of this machine, when several run.",
     ),
+)
+remote_options: Option = together(
+    local_options,
     click.option(
         "--url",
         metavar="URL",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -15,29 +16,51 @@ from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
 from bridge.cli.descriptors import with_room
 from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
+from bridge.cli.hangup import EarlyHangups
+from bridge.cli.invocation import Serving
+from bridge.cli.signals import heed_hangups
 from bridge.cli.socket_file import SocketFile, socket_path
 from bridge.config import Loaded
 from bridge.config.model import BridgeConfig, Config
 from bridge.config.secrets import secrets_of
 from bridge.downstream.control_socket import ListenControl
 from bridge.errors import Problem
+from bridge.file_watch import LookingWatch
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log, build_log
 from bridge.observe.outlet import Outlet
 from bridge.observe.redact import Redactor
 from bridge.orphans.processes import RecordedProcesses
 from bridge.ports import Ports
+from bridge.reload.source import ConfigSource, FileSource
 from bridge.system import real_ports
 
 #: After the drain time the process ends whatever is stuck (a thread, a library).
 WATCHDOG_GRACE = 5.0
 
 
-def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a bridge stands: what it writes to, its home, its file."""
+
+    outlet: Outlet
+    log: Log
+    home: Path
+    source: ConfigSource
+    early: EarlyHangups
+
+
+def serve(
+    serving: Serving,
+    *,
+    environment: Mapping[str, str],
+    home: Path,
+    early: EarlyHangups,
+) -> int:
     """Run one bridge until it is told to stop. Returns the exit status.
 
-    Its control socket stands in ``home``.
+    Its control socket stands in ``home``. SIGHUP makes it read its file again.
     """
+    loaded = serving.loaded
     ports = real_ports(environment)
     outlet = Outlet(sys.stdout.fileno())
     log = log_of(loaded.config, ports=ports, outlet=outlet)
@@ -46,11 +69,38 @@ def serve(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
         report(problem, log)
     if config.bridge.auth.mode == "none":
         log.emit(events.BRIDGE_AUTHENTICATION_OFF, host=config.bridge.host)
-    serving = partial(_serve, config, ports=ports, outlet=outlet, log=log, home=home)
+    place = Place(
+        outlet=outlet,
+        log=log,
+        home=home,
+        source=source_of(serving, started=config),
+        early=early,
+    )
     try:
-        return trio.run(serving)
+        return trio.run(partial(_serve, config, ports=ports, place=place))
     finally:
         outlet.flush(1.0)
+
+
+def source_of(serving: Serving, *, started: Config) -> FileSource:
+    """The file of this bridge, read for the room its process has.
+
+    What did not fit at the start fits no better now: while the file asks for the same
+    limits, they are those the bridge was ``started`` with.
+    """
+    asked = serving.loaded.config.bridge.limits
+
+    def read() -> Loaded:
+        loaded = serving.again()
+        config, _ = with_room(loaded.config)
+        if loaded.config.bridge.limits == asked:
+            bridge = replace(config.bridge, limits=started.bridge.limits)
+            config = replace(config, bridge=bridge)
+        return replace(loaded, config=config)
+
+    return FileSource(
+        serving.path, read=read, watch=LookingWatch(), stamp=serving.stamp
+    )
 
 
 def report(problem: Problem, log: Log) -> None:
@@ -87,9 +137,8 @@ def control_in(home: Path) -> ListenControl:
     return lambda port: SocketFile(socket_path(home, port))
 
 
-async def _serve(
-    config: Config, *, ports: Ports, outlet: Outlet, log: Log, home: Path
-) -> int:
+async def _serve(config: Config, *, ports: Ports, place: Place) -> int:
+    log, home = place.log, place.home
     processes = RecordedProcesses(ports.processes, home=home, log=log)
     bridge = Bridge(
         config=config,
@@ -97,10 +146,14 @@ async def _serve(
         log=log,
         home=home,
         listen_control=control_in(home),
+        source=place.source,
     )
-    bridge.metrics.watch_dropped_lines(lambda: outlet.dropped)
+    bridge.metrics.watch_dropped_lines(lambda: place.outlet.dropped)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(processes.begin)
+        nursery.start_soon(
+            partial(heed_hangups, bridge.reloader, log=log, early=place.early)
+        )
         status = await run_until_stopped(bridge, config.bridge)
         nursery.cancel_scope.cancel()
     processes.end()

@@ -8,7 +8,7 @@ from bridge.config.model import BridgeConfig, Config, UpstreamConfig
 from bridge.config.names import slug
 from bridge.config.overlay import Overrides
 from bridge.config.process import command_runner
-from bridge.config.where import bridge_home, find_config, read_config_file
+from bridge.config.where import bridge_home, find_config, read_config_file, stamp_of
 
 __all__ = [
     "BridgeConfig",
@@ -27,4 +27,5 @@ __all__ = [
     "load_config",
     "read_config_file",
     "slug",
+    "stamp_of",
 ]

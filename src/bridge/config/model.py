@@ -166,7 +166,11 @@ class ConfigReloadConfig(Section, frozen=True, kw_only=True):
         float, about("Quiet time before it is read again (ms).", ge=0)
     ] = msgspec.field(default=1_000, name="debounceMs")
     validate_only: Annotated[
-        bool, about("Only report what is wrong; change nothing.")
+        bool,
+        about(
+            "Only report what a change of the file would do. SIGHUP and "
+            "`bridge reload` apply it all the same."
+        ),
     ] = False
 
     @property
@@ -215,7 +219,7 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
         FailoverConfig()
     )
     config_reload: Annotated[
-        ConfigReloadConfig, about("Changes of the file.", PLANNED)
+        ConfigReloadConfig, about("Changes of the file.")
     ] = ConfigReloadConfig()
     drain_timeout: Annotated[float, about("Time a stop may take in all (s).", ge=0)] = (
         30.0

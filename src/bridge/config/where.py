@@ -1,5 +1,6 @@
 """Which file is the configuration (decision 2), and where the bridge keeps its own."""
 
+import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -76,3 +77,19 @@ def read_config_file(path: Path) -> bytes:
         reason = f"larger than {_LARGEST_BYTES} bytes"
         raise ConfigError(f"{path}: {reason}", (Problem("(file)", reason),))
     return data
+
+
+def stamp_of(path: Path) -> str:
+    """Changes whenever ``path`` leads to other content; never raises.
+
+    The time of an inode's change cannot be set by hand, so an edit that keeps size
+    and date is seen as well.
+    """
+    try:
+        found = path.stat()  # follows links: what they lead to counts
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, "unreadable")
+    return (
+        f"{found.st_dev}-{found.st_ino}-{found.st_size}"
+        f"-{found.st_mtime_ns}-{found.st_ctime_ns}"
+    )

@@ -6,6 +6,7 @@ Only the clock is a process of its own: it is a stdio upstream.
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ import trio
 from bridge.app import Bridge
 from bridge.cli.exit import EXIT_FAILED, complain
 from bridge.cli.serve import control_in, run_until_stopped
+from bridge.cli.signals import heed_hangups
 from bridge.cli.table import printable
 from bridge.config import Config, Overrides, load_config
 from bridge.demo.greeting import Scene, called_as, greeting
@@ -109,6 +111,7 @@ class Demo:
             bridge = self._bridge(config)
             served = Served()
             nursery.start_soon(self._present, bridge, served, notes + PATH)
+            nursery.start_soon(partial(heed_hangups, None, log=self._log))
             status = await run_until_stopped(bridge, config.bridge, task_status=served)
             nursery.cancel_scope.cancel()
         if self._failure:

@@ -16,6 +16,7 @@ from bridge.downstream.gateway import managed_pages
 from bridge.downstream.health import Health, Management
 from bridge.downstream.message import Answer, Request
 from bridge.downstream.oauth_pages import OAuthPages
+from bridge.downstream.reload_pages import ReloadPages
 from bridge.downstream.request import Reader
 from bridge.downstream.routes import Page, find
 from bridge.downstream.server import HttpServer
@@ -44,16 +45,19 @@ class ControlPages:
         management: Management,
         knows: Callable[[View], bool],
         oauth: OAuthPages,
+        reload: ReloadPages,
     ) -> None:
         self._health = health
         self._oauth = oauth
+        self._reload = reload
         self._knows = knows
         self._managed = managed_pages(management)
 
     async def handle(self, request: Request) -> Answer:
         """The page, or 404: MCP itself is not spoken here."""
-        if (answer := await self._oauth.handle(request)) is not None:
-            return answer
+        for pages in (self._oauth, self._reload):
+            if (answer := await pages.handle(request)) is not None:
+                return answer
         route = find(request.path)
         if route is None or (page := route.page) not in {*self._managed, Page.READY}:
             return not_found()

@@ -49,7 +49,9 @@ BRIDGE_RELOAD_CHECKED = Event(  # validateOnly: the file is good, and not applie
     "bridge.reload_checked", "info", ("added", "changed", "removed", "restart_needed")
 )
 BRIDGE_RELOAD_UNNEEDED = Event("bridge.reload_unneeded", "debug", ("file",))
-BRIDGE_HANGUP = Event("bridge.hangup", "info", ("outcome",))  # SIGHUP, and its end
+BRIDGE_HANGUP = Event(  # SIGHUP, and what came of it; warning: nothing can
+    "bridge.hangup", "info", ("outcome",), also=("warning",)
+)
 BRIDGE_WATCH_FAILED = Event(  # edits of the file go unnoticed
     "bridge.watch_failed", "warning", ("file", "error", "hint")
 )

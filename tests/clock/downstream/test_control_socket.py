@@ -8,6 +8,7 @@ from bridge.actor.child import ChildContext
 from bridge.downstream.control_socket import ControlPages, Listener, serve_control
 from bridge.downstream.health import Health, Management
 from bridge.downstream.oauth_pages import OAuthPages
+from bridge.downstream.reload_pages import ReloadPages
 from bridge.observe import catalogue as events
 from kit.browser import Browser, Reply
 from kit.front import Front, SimulatedListener, TestClock
@@ -35,6 +36,7 @@ class ControlSide:
             ),
             knows=front.room.board.knows,
             oauth=OAuthPages(front.control),
+            reload=ReloadPages(None),
         )
         self.ended = trio.Event()
 

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from bridge.cli import live, serve
 from bridge.cli.exit import CommandFailed
+from bridge.cli.hangup import EarlyHangups
+from bridge.cli.invocation import Serving
 from bridge.cli.live import tools_path
 from bridge.cli.main import cli, main
 from bridge.cli.remote import NotThere, Target
@@ -45,10 +47,19 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Loaded]:
     """The configurations that `serve` was asked to run."""
     runs: list[Loaded] = []
 
-    def run(loaded: Loaded, *, environment: Mapping[str, str], home: Path) -> int:
+    def run(
+        serving: Serving,
+        *,
+        environment: Mapping[str, str],
+        home: Path,
+        early: EarlyHangups,
+    ) -> int:
         assert environment
         assert home
-        runs.append(loaded)
+        assert not early.came
+        assert serving.path.is_absolute()
+        assert serving.again().config == serving.loaded.config
+        runs.append(serving.loaded)
         return 0
 
     monkeypatch.setattr(serve, "serve", run)
