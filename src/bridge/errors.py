@@ -187,9 +187,14 @@ class Forbidden(LinkError):
 
 
 class RoutingError(BridgeError):
-    """A call that got no answer from its upstream."""
+    """A call that got no answer from its upstream.
+
+    ``written``: it may have reached it, so nobody knows whether it ran. Otherwise it
+    was not executed, and will not be.
+    """
 
     code = "routing.failed"
+    written: bool = False
 
 
 class UnknownName(RoutingError):
@@ -199,7 +204,7 @@ class UnknownName(RoutingError):
 
 
 class UpstreamUnavailable(RoutingError):
-    """The upstream is down; nothing was executed. ``retry_after`` in seconds."""
+    """The upstream is down. ``retry_after`` in seconds."""
 
     code = "routing.upstream_unavailable"
     retryable = True
@@ -211,11 +216,13 @@ class UpstreamUnavailable(RoutingError):
         upstream: str,
         state: str,
         retry_after: float | None = None,
+        written: bool = False,
     ) -> None:
         super().__init__(public)
         self.upstream = upstream
         self.state = state
         self.retry_after = retry_after
+        self.written = written
 
 
 class LoginNeeded(UpstreamUnavailable):
@@ -225,8 +232,27 @@ class LoginNeeded(UpstreamUnavailable):
     retryable = False
 
 
+class HeldBack(UpstreamUnavailable):
+    """What is called is not approved as it is now; nothing was executed."""
+
+    code = "routing.held_back"
+    retryable = False
+
+
+class CircuitOpen(UpstreamUnavailable):
+    """The upstream answered only errors and is left alone; nothing was executed."""
+
+    code = "routing.circuit_open"
+
+
+class UpstreamPaused(UpstreamUnavailable):
+    """The upstream asked for patience (Retry-After); nothing was executed."""
+
+    code = "routing.upstream_paused"
+
+
 class UpstreamLost(RoutingError):
-    """The link was lost under the call. ``written``: it may have run."""
+    """The link was lost under the call."""
 
     code = "routing.upstream_lost"
 
@@ -237,24 +263,34 @@ class UpstreamLost(RoutingError):
 
 
 class Overloaded(RoutingError):
-    """A bound was reached; nothing was executed."""
+    """A bound was reached; nothing was executed. ``retry_after`` in seconds."""
 
     code = "routing.overloaded"
     retryable = True
 
-    def __init__(self, public: str, *, upstream: str = "") -> None:
+    def __init__(
+        self, public: str, *, upstream: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(public)
         self.upstream = upstream
+        self.retry_after = retry_after
+
+
+class RateLimited(Overloaded):
+    """More calls per second than configured (``rateLimit``); nothing was executed."""
+
+    code = "routing.rate_limited"
 
 
 class CallTimeout(RoutingError):
-    """The call's deadline passed; it may or may not have run."""
+    """The call's deadline passed."""
 
     code = "routing.call_timeout"
 
-    def __init__(self, public: str, *, upstream: str) -> None:
+    def __init__(self, public: str, *, upstream: str, written: bool = True) -> None:
         super().__init__(public)
         self.upstream = upstream
+        self.written = written
 
 
 class GuardError(BridgeError):

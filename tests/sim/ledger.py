@@ -116,7 +116,7 @@ class Ledger:
         code, data = error_in(frame)
         self._trace.counts[f"error {code}"] += 1
         self._trace.note(asked.visit, f"{asked.marker} failed: {code} {data}")
-        asked.said_nothing_ran = code in _NOTHING_RAN or data.get("mayHaveRun") is False
+        asked.said_nothing_ran = code in _NOTHING_RAN or data.get("executed") == "no"
         busy = code == Code.OVERLOADED and "upstream" not in data  # the session itself
         if asked.must_succeed and not busy:
             self._trace.breach("isolation", f"{asked.marker} failed: {code} {data}")

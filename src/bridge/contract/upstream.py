@@ -58,6 +58,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     the client gave a progress token (already taken out of ``params._meta``).
     ``session_id`` tells calls of one downstream session apart from another's.
     ``received_at`` is `trio.current_time()`: waiting for a slot counts.
+    ``repeatable``: its upstream says that doing it twice does no harm.
     """
 
     call_id: int
@@ -67,6 +68,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     received_at: float
     wants_progress: bool = False
+    repeatable: bool = False
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):

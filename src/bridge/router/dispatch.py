@@ -254,6 +254,7 @@ class Dispatcher:
             method=str(frame.method),
             name=target.shown,
             upstream=target.route.upstream,
+            repeatable=target.route.repeatable,
             progress_token=target.params.progress_token,
             bytes_in=len(bytes(target.params.params)),
             on_call=self._on_call,
@@ -267,6 +268,7 @@ class Dispatcher:
             session_id=session.session_id,
             received_at=trio.current_time(),
             wants_progress=target.params.progress_token is not None,
+            repeatable=target.route.repeatable,
         )
         self._offer(presence, call)
         session.in_flight[frame.id] = Inflight(call_id, presence.address, reply, sink)

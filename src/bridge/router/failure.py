@@ -15,6 +15,7 @@ from bridge.errors import (
     LoginNeeded,
     Overloaded,
     ProtocolError,
+    RoutingError,
     UnknownName,
     UpstreamLost,
     UpstreamUnavailable,
@@ -56,9 +57,30 @@ def code_of(error: BridgeError) -> Code:
     return Code.INTERNAL_ERROR
 
 
-def data_of(error: BridgeError) -> dict[str, object]:
-    """``error.data``: upstream, state, and when a retry may help."""
-    data: dict[str, object] = {"reason": error.code, "retryable": error.retryable}
+def may_have_run(error: BridgeError) -> bool:
+    """False: the request was provably not executed, and will not be."""
+    match error:
+        case RoutingError():
+            return error.written
+        case ProtocolError():
+            return False
+        case _:
+            return True  # nobody knows, so nobody claims it
+
+
+def data_of(error: BridgeError, *, repeatable: bool = False) -> dict[str, object]:
+    """``error.data``: what became of the request, and what may be done about it.
+
+    ``executed`` is ``no`` or ``unknown``. ``retrySafe``: asking again does nothing
+    twice. ``retryable``: it may succeed without anybody changing anything.
+    """
+    unknown = may_have_run(error)
+    data: dict[str, object] = {
+        "reason": error.code,
+        "executed": "unknown" if unknown else "no",
+        "retrySafe": repeatable or not unknown,
+        "retryable": error.retryable,
+    }
     for name in ("upstream", "state"):
         found = getattr(error, name, "")
         if found:
@@ -66,26 +88,34 @@ def data_of(error: BridgeError) -> dict[str, object]:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         data["retryAfterMs"] = round(retry_after * 1000)
-    if isinstance(error, UpstreamLost):
-        data["mayHaveRun"] = error.written
     return data
 
 
-def failure(id: int | str, method: str, error: BridgeError) -> Frame:  # noqa: A002 - the wire's own word
-    """The response a client gets for ``error``."""
+def failure(
+    id: int | str,  # noqa: A002 - the wire's own word
+    method: str,
+    error: BridgeError,
+    *,
+    repeatable: bool = False,
+) -> Frame:
+    """The response a client gets for ``error``.
+
+    ``repeatable``: what was asked changes nothing when it is done twice.
+    """
+    data = data_of(error, repeatable=repeatable)
     if method == TOOLS_CALL and isinstance(error, _OF_THE_WAY):
-        return Frame(id=id, result=_tool_result(error))
+        return Frame(id=id, result=_tool_result(error, data))
     code = code_of(error)
     if method == RESOURCES_READ and isinstance(error, UnknownName):
         code = Code.RESOURCE_NOT_FOUND
-    return error_frame(id, code, error.public, data_of(error))
+    return error_frame(id, code, error.public, data)
 
 
-def _tool_result(error: BridgeError) -> Raw:
+def _tool_result(error: BridgeError, data: dict[str, object]) -> Raw:
     return raw(
         {
             "content": [{"type": "text", "text": error.public}],
             "isError": True,
-            "_meta": {META_KEY: {"code": int(code_of(error)), **data_of(error)}},
+            "_meta": {META_KEY: {"code": int(code_of(error)), **data}},
         }
     )

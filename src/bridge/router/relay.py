@@ -78,6 +78,7 @@ class Relay:
         method: str,
         name: str,
         upstream: str,
+        repeatable: bool,
         progress_token: Raw | None,
         bytes_in: int,
         on_call: OnCall,
@@ -89,6 +90,7 @@ class Relay:
         self._method = method
         self._name = name
         self._upstream = upstream
+        self._repeatable = repeatable
         self._token = progress_token
         self._bytes_in = bytes_in
         self._on_call = on_call
@@ -118,7 +120,12 @@ class Relay:
                 body = error or error_body(Code.INTERNAL_ERROR, "empty answer")
                 frame, said = Frame(id=self._client_id, error=body), "error"
             case BridgeError():
-                frame = failure(self._client_id, self._method, outcome)
+                frame = failure(
+                    self._client_id,
+                    self._method,
+                    outcome,
+                    repeatable=self._repeatable,
+                )
                 said = outcome.code
             case _:
                 assert_never(outcome)

@@ -79,15 +79,22 @@ class Outgoing:
     """One frame on its way out.
 
     ``upstream_id`` is set for requests. ``written`` turns True just before the first
-    byte is handed to the operating system: from then on the request may have run.
+    byte is handed to the operating system: from then on the request may have run. One
+    that was ``revoked`` before is never written.
     """
 
-    __slots__ = ("frame", "upstream_id", "written")
+    __slots__ = ("frame", "revoked", "upstream_id", "written")
 
     def __init__(self, frame: Frame, *, upstream_id: int | None = None) -> None:
         self.frame = frame
         self.upstream_id = upstream_id
         self.written = False
+        self.revoked = False
+
+    def revoke(self) -> bool:
+        """Take it back. False: too late, it may run."""
+        self.revoked = not self.written
+        return self.revoked
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

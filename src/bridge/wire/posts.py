@@ -46,9 +46,9 @@ class _Parts:
         return self
 
     async def __anext__(self) -> bytes:
-        self._outgoing.written = True
         data, self._data = self._data, b""
-        if not data:
+        self._outgoing.written = not self._outgoing.revoked
+        if not data or self._outgoing.revoked:
             raise StopAsyncIteration
         return data
 

@@ -44,17 +44,21 @@ class WriteQueue:
         the link.
         """
         while True:
-            await _write(stream, await self._batch())
+            data = await self._batch()
+            if data:
+                await _write(stream, data)
 
     async def take(self) -> bytes:
         """The next message by itself, without its newline, for a link with frames.
 
         It counts as written from now on.
         """
-        outgoing, line = await self._receive.receive()
-        outgoing.written = True
-        self._octets -= len(line)
-        return line[:-1]
+        while True:
+            outgoing, line = await self._receive.receive()
+            self._octets -= len(line)
+            if not outgoing.revoked:
+                outgoing.written = True
+                return line[:-1]
 
     async def _batch(self) -> bytes:
         taken = [await self._receive.receive()]
@@ -62,10 +66,11 @@ class WriteQueue:
         while size < _BATCH and self._receive.statistics().current_buffer_used:
             taken.append(self._receive.receive_nowait())
             size += len(taken[-1][1])
-        for outgoing, _ in taken:
-            outgoing.written = True
         self._octets -= size
-        return b"".join(line for _, line in taken)
+        kept = [(outgoing, line) for outgoing, line in taken if not outgoing.revoked]
+        for outgoing, _ in kept:
+            outgoing.written = True
+        return b"".join(line for _, line in kept)
 
 
 async def _write(stream: trio.abc.SendStream, data: bytes) -> None:

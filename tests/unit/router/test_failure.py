@@ -3,7 +3,7 @@ import pytest
 
 from bridge import errors
 from bridge.protocol.frame import Frame
-from bridge.router.failure import META_KEY, failure
+from bridge.router.failure import META_KEY, data_of, failure
 
 DOWN = errors.UpstreamUnavailable(
     "upstream 'a' is down", upstream="a", state="backoff", retry_after=1.5
@@ -65,11 +65,42 @@ def test_what_is_no_failure_of_the_way_is_an_error_for_tools_too(
 def test_the_data_names_upstream_state_and_when_to_come_again() -> None:
     assert body(failure(1, "prompts/get", DOWN))["data"] == {
         "reason": "routing.upstream_unavailable",
+        "executed": "no",
+        "retrySafe": True,
         "retryable": True,
         "upstream": "a",
         "state": "backoff",
         "retryAfterMs": 1500,
     }
-    data = body(failure(1, "prompts/get", LOST))["data"]
-    assert isinstance(data, dict)
-    assert data["mayHaveRun"] is True
+
+
+@pytest.mark.requirement("P2")
+@pytest.mark.parametrize(
+    ("error", "executed"),
+    [
+        (DOWN, "no"),
+        (LOGIN, "no"),
+        (FULL, "no"),
+        (errors.UnknownName("unknown tool"), "no"),
+        (errors.FrameInvalid("params"), "no"),
+        (errors.CallTimeout("not sent", upstream="a", written=False), "no"),
+        (errors.UpstreamLost("not sent", upstream="a", written=False), "no"),
+        (LATE, "unknown"),
+        (LOST, "unknown"),
+        (
+            errors.UpstreamUnavailable(
+                "HTTP 503", upstream="a", state="connected", written=True
+            ),
+            "unknown",
+        ),
+        (REFUSED, "unknown"),
+        (ODD, "unknown"),
+    ],
+)
+def test_every_failure_says_whether_it_ran_and_whether_asking_again_is_safe(
+    error: errors.BridgeError, executed: str
+) -> None:
+    for repeatable in (False, True):
+        data = data_of(error, repeatable=repeatable)
+        assert data["executed"] == executed
+        assert data["retrySafe"] is (repeatable or executed == "no")
