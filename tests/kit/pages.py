@@ -47,6 +47,7 @@ ADVICE: Mapping[str, str] = {
     "link.destination_refused": "Name that host in the upstream's `oauth` section, "
     "if it is meant.",
     "link.lost": "Wait for the reconnection; look at the upstream's own log.",
+    "link.put_aside": "None: the host asked for patience and is tried again later.",
     "link.busy": "Send fewer calls at once to this upstream.",
     "link.timeout": "Check whether the upstream hangs; raise `timeout` if it is slow.",
     "link.session_lost": "None: the bridge opens a new session by itself.",
@@ -59,6 +60,10 @@ ADVICE: Mapping[str, str] = {
     "routing.login_needed": "Give it static credentials: `authentication` or "
     "`headers`; logging in by OAuth comes with a later release.",
     "routing.upstream_lost": "Repeat only if the tool may run twice.",
+    "routing.circuit_open": "Wait as told: the upstream answered only errors and is "
+    "left alone for a while; `bridge status` and its own log say more.",
+    "routing.upstream_paused": "Wait as told: the upstream asked for it (Retry-After).",
+    "routing.rate_limited": "Wait as told; see `rateLimit` of server and bridge.",
     "routing.overloaded": "Slow down, or raise the limit of this upstream.",
     "routing.call_timeout": "Repeat only if the tool may run twice; see `timeout`.",
     "routing.name_conflict": "Give one of them a namespace or another policy.",

@@ -140,6 +140,12 @@ UPSTREAM_QUESTION_REFUSED = Event(
 UPSTREAM_PROBE_FAILED = Event(
     "upstream.probe_failed", "warning", ("operation", "error", "failures")
 )
+UPSTREAM_CIRCUIT_OPENED = Event(  # it answers only errors: calls are refused at once
+    "upstream.circuit_opened",
+    "warning",
+    ("reason", "failures", "openings", "retry_in"),
+)
+UPSTREAM_CIRCUIT_CLOSED = Event("upstream.circuit_closed", "info", ("seconds",))
 UPSTREAM_REQUEST_FAILED = Event(  # one of the bridge's own, such as a subscription
     "upstream.request_failed", "debug", ("method", "error")
 )

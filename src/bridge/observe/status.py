@@ -64,6 +64,7 @@ class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     last_error_at: float | None = None
     proved: RoundTrip | None = None  # when it last answered, and how fast
     waits_for: str = ""
+    circuit: str = "closed"  # open: it answered only errors, and is left alone
     tags: tuple[str, ...] = ()
     tls_verified: bool = True
     held_back: int = 0  # definitions that wait for `bridge tool approve`

@@ -19,12 +19,7 @@ from bridge.contract import upstream as messages
 from bridge.contract.catalog import Catalog
 from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import Call, UpstreamAddress, UpstreamMessage
-from bridge.errors import (
-    BridgeError,
-    LinkError,
-    SessionLost,
-    Unauthorized,
-)
+from bridge.errors import BridgeError
 from bridge.observe.logging import Log
 from bridge.observe.status import UpstreamStatus
 from bridge.protocol.frame import Frame
@@ -37,24 +32,21 @@ from bridge.upstream.calls import CallLimits, CallTable
 from bridge.upstream.changes import compare
 from bridge.upstream.connection import Connection
 from bridge.upstream.conversation import Conversation
+from bridge.upstream.faults import asks_patience
+from bridge.upstream.hearing import Hearing
 from bridge.upstream.inbound import Hooks, Inbound
 from bridge.upstream.keeper import LinkHooks, LinkKeeper
 from bridge.upstream.lifecycle import Lifecycle, event_of
 from bridge.upstream.lists import Lists
 from bridge.upstream.retry import policy_of
 from bridge.upstream.state import Phase, State
-from bridge.upstream.token_owner import TokenOwner, Verdict
+from bridge.upstream.throttle import Throttle
+from bridge.upstream.token_owner import TokenOwner
 from bridge.upstream.traffic import Traffic
+from bridge.upstream.turns import Turn, Turns, place_of
 from bridge.upstream.vitals import Fetch, Vitals
 from bridge.upstream.wishes import Wishes
-from bridge.wire.link import (
-    FrameRefused,
-    Link,
-    LinkEvent,
-    Received,
-    RequestFailed,
-    Transport,
-)
+from bridge.wire.link import Link, LinkEvent, Transport
 
 PHASE_AT_LEAST = 30.0  # a server may have to be downloaded before it speaks
 STATUS_GAP = 1.0  # counters are published at most so often
@@ -85,8 +77,11 @@ class UpstreamActor:
         fetch: Fetch | None = None,
         tokens: TokenOwner | None = None,
         edition: int = 0,
+        turn: Turn | None = None,
     ) -> None:
         self._config = config
+        # Alone in the world it has nobody to wait for.
+        self._turn = turn or Turns(rng=rng).at(place_of(config))
         self._tokens = tokens
         self._name = config.name
         self._mailbox = mailbox
@@ -96,7 +91,6 @@ class UpstreamActor:
         self._address = UpstreamAddress(
             name=config.name, mailbox=mailbox, edition=edition
         )
-        self._dropped = 0
         self._connection: Connection | None = None
         self._drain_by = 0.0
         self._left = trio.Event()
@@ -118,7 +112,13 @@ class UpstreamActor:
         )
         self._keeper = LinkKeeper(
             transport,
-            LinkHooks(opened=self._opened, event=self._heard, failed=self._failed),
+            self._turn,
+            LinkHooks(
+                tell=self._heed_news,
+                opened=self._opened,
+                event=self._heard,
+                failed=self._failed,
+            ),
         )
         self._admission = Admission(config, self._lifecycle)
         self._announcer = Announcer(
@@ -129,6 +129,14 @@ class UpstreamActor:
             publish=publish,
         )
         self._build_upkeep(fetch)
+        self._throttle = Throttle(
+            config,
+            failover,
+            alarms=self._alarms,
+            rng=rng,
+            log=self._log,
+            changed=self._rest,
+        )
         self._build_traffic(waiting_bound)
 
     def _build_traffic(self, waiting_bound: int) -> None:
@@ -144,6 +152,7 @@ class UpstreamActor:
             self._calls,
             alarms=self._alarms,
             admission=self._admission,
+            throttle=self._throttle,
         )
         self._inbound = Inbound(
             self._address,
@@ -156,20 +165,28 @@ class UpstreamActor:
             alarms=self._alarms,
             log=self._log,
         )
+        self._hearing = Hearing(
+            self._lifecycle,
+            traffic=self._traffic,
+            inbound=self._inbound,
+            vitals=self._vitals,
+        )
 
     def _build_upkeep(self, fetch: Fetch | None) -> None:
         self._lists = Lists(
             alarms=self._alarms,
+            rng=self._rng,
             log=self._log,
             patience=self._patience,
             read=self._catalogued,
-            failed=self._conversation_failed,
+            failed=self._failed,
         )
         self._wishes = Wishes(alarms=self._alarms, log=self._log)
         self._vitals = Vitals(
             health.plan_of(self._config),
             self._config.health_check,
             alarms=self._alarms,
+            rng=self._rng,
             log=self._log,
             fetch=fetch,
             spawn=self._spawn,
@@ -209,12 +226,12 @@ class UpstreamActor:
     async def _begin(self, nursery: trio.Nursery) -> None:
         """Connect, once the tokens of before are read."""
         if self._tokens is not None:
-            await nursery.start(self._tokens.run, self._heed_tokens)
+            await nursery.start(self._tokens.run, self._heed_news)
         self._lifecycle.feed(state.Start())
         self._after()
 
-    def _heed_tokens(self, verdict: Verdict) -> None:
-        self._lifecycle.feed(verdict)
+    def _heed_news(self, news: state.Event) -> None:
+        self._lifecycle.feed(news)
         self._after()
 
     async def _hear_mailbox(self) -> None:
@@ -256,6 +273,8 @@ class UpstreamActor:
             case messages.Announce():
                 self._announce()
             case messages.Poke():
+                if message.reconnect:
+                    self._throttle.forget()
                 poke = state.Poke(message.reason, message.reconnect)
                 self._lifecycle.feed(poke)
             case messages.Rescan():
@@ -301,52 +320,15 @@ class UpstreamActor:
         self._inbound.open(self._connection)
         self._lifecycle.feed(state.LinkOpened())
 
-    def _failed(self, error: LinkError) -> None:
+    def _failed(self, error: BridgeError) -> None:
+        self._turn.put_aside(asks_patience(error))
         self._lifecycle.feed(event_of(error))
         self._after()
 
     def _heard(self, event: LinkEvent) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        match event:
-            case Received():
-                self._vitals.heard()
-                self._received(connection, event)
-            case RequestFailed():
-                self._request_failed(connection, event)
-            case FrameRefused():
-                self._inbound.refused(event)
-            case _:
-                assert_never(event)
-        self._after()
-
-    def _received(self, connection: Connection, event: Received) -> None:
-        frame = event.frame
-        if frame.is_response:
-            self._answered(connection, frame)
-        elif frame.is_request:
-            self._inbound.requested(connection, frame, related=event.related)
-        elif frame.is_notification:
-            self._inbound.notified(connection, frame, related=event.related)
-        else:
-            self._dropped += 1  # an error nobody can attribute
-
-    def _answered(self, connection: Connection, frame: Frame) -> None:
-        if self._traffic.answer(frame):
-            self._vitals.answered()
-        elif not (isinstance(frame.id, int) and connection.settle(frame.id, frame)):
-            self._dropped += 1
-
-    def _request_failed(self, connection: Connection, event: RequestFailed) -> None:
-        error = event.error
-        of_a_call = self._traffic.fail(event.upstream_id, error)
-        if not (of_a_call or connection.fail(event.upstream_id, error)):
-            self._dropped += 1
-        elif isinstance(error, SessionLost):
-            self._lifecycle.feed(event_of(error))
-        elif of_a_call and isinstance(error, Unauthorized):
-            self._vitals.ping()  # this one call, or all of us?
+        if self._connection is not None:
+            self._hearing.heard(self._connection, event)
+            self._after()
 
     # --- the machine's hands ---
 
@@ -355,6 +337,7 @@ class UpstreamActor:
 
     def close_link(self) -> None:
         self._keeper.close()
+        self._turn.over()
         for part in (self._lists, self._vitals, self._wishes, self._inbound):
             part.close()
         if self._connection is not None:
@@ -372,7 +355,7 @@ class UpstreamActor:
             legacy_handshake(self._introduction),
             patience=self._patience,
             done=self._agreed,
-            failed=self._conversation_failed,
+            failed=self._failed,
         ).begin()
 
     def list_all(self) -> None:
@@ -387,6 +370,8 @@ class UpstreamActor:
 
     def serve(self) -> None:
         connection = self._linked()
+        self._turn.went_well()
+        self._throttle.reconnected()
         self._announcer.up()
         self._vitals.open(connection)
         self._wishes.open(connection)
@@ -419,8 +404,11 @@ class UpstreamActor:
         connection.notify("notifications/initialized")
         self._lifecycle.feed(state.Agreed())
 
-    def _conversation_failed(self, error: BridgeError) -> None:
-        self._lifecycle.feed(event_of(error))
+    def _rest(self, until: float) -> None:
+        """The circuit or a pause has changed: nothing is asked before ``until``."""
+        self._vitals.rest(until)
+        self._lists.rest(until)
+        self.changed()
 
     def _catalogued(self, catalog: Catalog) -> None:
         known = self._announcer.catalog
@@ -433,7 +421,7 @@ class UpstreamActor:
 
     # --- time ---
 
-    def _ring(self, alarm: Alarm) -> None:  # noqa: C901 - one line per alarm
+    def _ring(self, alarm: Alarm) -> None:  # noqa: C901, PLR0912 - one line per alarm
         match alarm:
             case Alarm.PAUSE:
                 self._lifecycle.feed(state.Waited())
@@ -453,6 +441,10 @@ class UpstreamActor:
                 self._wishes.ring()
             case Alarm.PROBE:
                 self._vitals.ring()
+            case Alarm.CIRCUIT:
+                self._throttle.ring()
+            case Alarm.TURN:
+                self._traffic.pump()
             case Alarm.DRAIN:
                 self._lifecycle.feed(state.CallsDone())
             case Alarm.STATUS:
@@ -482,7 +474,11 @@ class UpstreamActor:
         return Counts(
             in_flight=self._calls.in_flight,
             queued=self._calls.waiting,
-            dropped=self._dropped + self._traffic.dropped + self._inbound.dropped,
+            dropped=self._hearing.dropped
+            + self._traffic.dropped
+            + self._inbound.dropped,
+            circuit=self._throttle.circuit.value,
+            rests_until=self._throttle.rests_until,
         )
 
     def _end(self) -> None:

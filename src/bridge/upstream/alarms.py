@@ -18,6 +18,8 @@ class Alarm(Enum):
     RELIST = "relist"  # the lists have changed
     WISHES = "wishes"  # subscriptions a busy link did not take
     PROBE = "probe"  # health
+    CIRCUIT = "circuit"  # an upstream that answered only errors may be tried again
+    TURN = "turn"  # a call held back by the rate limit
     DRAIN = "drain"  # the calls' time is over
     STATUS = "status"  # counters have changed
 

@@ -29,6 +29,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int = 0
     queued: int = 0
     dropped: int = 0
+    circuit: str = "closed"
+    rests_until: float | None = None
 
 
 class Announcer:
@@ -108,7 +110,8 @@ class Announcer:
             phase=life.phase.value,
             reason=life.state.reason,
             since=life.state.since,
-            retry_at=life.retry_at,
+            retry_at=counts.rests_until if life.retry_at is None else life.retry_at,
+            circuit=counts.circuit,
             transport=self._config.transport or "",
             revision=catalog.revision,
             server=server_label(catalog),

@@ -110,6 +110,11 @@ class CallTable:
         """No further call may wait."""
         return len(self._waiting) >= self.limits.waiting
 
+    @property
+    def has_next(self) -> bool:
+        """A call waits, and a slot is free for it."""
+        return bool(self._waiting) and len(self._flights) < self.limits.in_flight
+
     def wait(self, pending: Pending) -> None:
         """Put a call at the end of the line; the caller has looked at `full`."""
         self._waiting.append(pending)
@@ -120,9 +125,7 @@ class CallTable:
 
     def next_pending(self) -> Pending | None:
         """Take the first call that waits, if a slot is free."""
-        if not self._waiting or len(self._flights) >= self.limits.in_flight:
-            return None
-        return self._waiting.popleft()
+        return self._waiting.popleft() if self.has_next else None
 
     def launch(
         self, pending: Pending, outgoing: Outgoing, *, upstream_id: int

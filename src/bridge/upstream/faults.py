@@ -33,9 +33,27 @@ def lost(name: str, reason: str, *, written: bool) -> UpstreamLost:
     )
 
 
-def overloaded(name: str, what: str) -> Overloaded:
+def overloaded(name: str, what: str, *, retry_after: float | None = None) -> Overloaded:
     """A bound was reached."""
-    return Overloaded(f"{name} is overloaded: {what}; nothing ran", upstream=name)
+    return Overloaded(
+        f"{name} is overloaded: {what}; nothing ran",
+        upstream=name,
+        retry_after=retry_after,
+    )
+
+
+def asks_patience(error: BridgeError) -> float | None:
+    """For how many seconds a server wants to be left alone (Retry-After); None: not.
+
+    Only 429 and 503 mean that: other statuses use the header for other things.
+    """
+    match error:
+        case RequestRefused() if error.status in {_TOO_MANY, _UNAVAILABLE}:
+            return error.retry_after
+        case ConnectFailed():
+            return error.retry_after
+        case _:
+            return None
 
 
 def timed_out(name: str) -> CallTimeout:
@@ -91,7 +109,7 @@ def _refused(error: RequestRefused, *, name: str) -> BridgeError:
     if error.status >= _SERVER_FAULT and error.status != _UNAVAILABLE:
         return lost(name, error.public, written=True)
     if error.status == _TOO_MANY:
-        return overloaded(name, error.public)
+        return overloaded(name, error.public, retry_after=error.retry_after)
     return unavailable(
         name, error.public, state="connected", retry_after=error.retry_after
     )

@@ -76,9 +76,20 @@ def plan_of(config: UpstreamConfig) -> HealthPlan:
     )
 
 
-def newborn(now: float) -> Health:
-    """The health of a connection that was just made."""
-    return Health(heard_at=now, answered_at=now, pinged_at=now, probed_at=now)
+def newborn(
+    now: float, *, plan: HealthPlan | None = None, chance: float = 0.0
+) -> Health:
+    """The health of a connection that was just made.
+
+    ``chance`` in [0, 1) moves its beat: of many upstreams that were connected at the
+    same moment, each has its own, so that their probes come spread over the interval.
+    """
+    plan = plan or HealthPlan()
+    probed = now - chance * plan.probe_every
+    pinged = now - chance * plan.ping_every
+    return Health(
+        heard_at=pinged, answered_at=probed, pinged_at=pinged, probed_at=probed
+    )
 
 
 def heard(health: Health, now: float) -> Health:

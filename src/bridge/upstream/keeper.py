@@ -6,12 +6,18 @@ import msgspec
 import trio
 
 from bridge.errors import LinkError
+from bridge.upstream.state import Admitted, Queued
+from bridge.upstream.turns import Turn
 from bridge.wire.link import Link, LinkEvent, Transport
 
 
 class LinkHooks(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to tell. ``failed`` ends an attempt or a link; nothing comes after it."""
+    """Whom to tell. ``failed`` ends an attempt or a link; nothing comes after it.
 
+    ``tell``: others come first, or not any more.
+    """
+
+    tell: Callable[[Queued | Admitted], None]
     opened: Callable[[Link], None]
     event: Callable[[LinkEvent], None]
     failed: Callable[[LinkError], None]
@@ -24,8 +30,9 @@ class LinkKeeper:
     transport. After `close` nothing more is heard of the old link.
     """
 
-    def __init__(self, transport: Transport, hooks: LinkHooks) -> None:
+    def __init__(self, transport: Transport, turn: Turn, hooks: LinkHooks) -> None:
         self._transport = transport
+        self._turn = turn
         self._hooks = hooks
         self._wake = trio.Event()
         self._wanted = False
@@ -64,6 +71,8 @@ class LinkKeeper:
         with trio.CancelScope() as opening:
             self._scope = opening
             try:
+                await self._turn.take(self._queued)
+                self._hooks.tell(Admitted())
                 async with self._transport.open() as link:
                     # an opening that could not be interrupted was closed meanwhile
                     await trio.lowlevel.checkpoint_if_cancelled()
@@ -76,6 +85,9 @@ class LinkKeeper:
         self._scope = None
         self._busy = False
         self._idle.set()
+
+    def _queued(self, until: float, reason: str) -> None:
+        self._hooks.tell(Queued(reason, until))
 
     async def _pump(self, link: Link) -> None:
         """Tell every event. Closing ends only this, so that a link can end well."""

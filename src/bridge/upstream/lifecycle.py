@@ -24,6 +24,7 @@ from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.gravity import Gravity
 from bridge.upstream.retry import Pause
 from bridge.upstream.state import Action, Event, Phase, State
+from bridge.upstream.turns import PutAside
 
 STABLE_AFTER = 30.0
 #: ``renew(challenge, generation)`` of the token that was refused, 0: none was sent.
@@ -185,6 +186,8 @@ class Lifecycle:
                 self._renew_credentials(challenge, generation)
             case state.Wait(pause):
                 self._wait(pause)
+            case state.Expect(until):
+                self.retry_at = until
             case state.PublishUp():
                 self._alarms.set(Alarm.STABLE, trio.current_time() + STABLE_AFTER)
                 self._hands.serve()
@@ -216,6 +219,8 @@ class Lifecycle:
 def event_of(error: BridgeError) -> Event:
     """What a failure of the connection means to the machine."""
     match error:
+        case PutAside():
+            return state.PutAside(error.public, error.seconds)
         case Unauthorized():
             return state.Unauthorized(error.challenge, error.generation)
         case RevisionUnsupported():

@@ -1,5 +1,6 @@
 """Keeps an upstream's catalog: the first reading, and again when it changes."""
 
+import random  # noqa: TID251 - only the type; the generator is handed in
 from collections import Counter
 from collections.abc import Callable
 from math import inf
@@ -14,10 +15,12 @@ from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.connection import Connection
 from bridge.upstream.conversation import Conversation
 from bridge.upstream.discovery import Discovered, Skipped, discover
+from bridge.upstream.faults import asks_patience
 
 DEBOUNCE = 0.25  # several lists change together
 SPACING = 1.0  # under a flood of changes
 RETRY = 30.0  # after a reading that failed
+_SPREAD = 0.2  # many upstreams behind one fault do not read again in step
 
 
 class Lists:
@@ -31,12 +34,15 @@ class Lists:
         self,
         *,
         alarms: Alarms,
+        rng: random.Random,
         log: Log,
         patience: float,
         read: Callable[[Catalog], None],
         failed: Callable[[BridgeError], None],
     ) -> None:
         self._alarms = alarms
+        self._rng = rng
+        self._rests_until = -inf
         self._log = log
         self._patience = patience
         self._read = read
@@ -65,6 +71,13 @@ class Lists:
         self._dirty = True
         self._schedule(DEBOUNCE)
 
+    def rest(self, until: float) -> None:
+        """Ask nothing before this time."""
+        self._rests_until = until
+        self._alarms.clear(Alarm.RELIST)
+        if self._dirty:
+            self._schedule(0.0)
+
     def ring(self) -> None:
         """The alarm: read now."""
         if self._dirty and not self._reading:
@@ -73,7 +86,10 @@ class Lists:
     def _schedule(self, delay: float) -> None:
         if self._connection is None or self._reading:
             return  # a reading looks again itself when it is done
-        at = max(trio.current_time() + delay, self._begun_at + SPACING)
+        delay *= self._rng.uniform(1, 1 + _SPREAD)
+        at = max(
+            trio.current_time() + delay, self._begun_at + SPACING, self._rests_until
+        )
         self._alarms.no_later(Alarm.RELIST, at)
 
     def _begin(self) -> None:
@@ -108,9 +124,12 @@ class Lists:
         if self._first:
             self._failed(error)
             return
-        self._log.emit(events.UPSTREAM_LIST_FAILED, error=error.public, retry_in=RETRY)
+        retry_in = max(RETRY, asks_patience(error) or 0.0)
+        self._log.emit(
+            events.UPSTREAM_LIST_FAILED, error=error.public, retry_in=retry_in
+        )
         self._dirty = True
-        self._schedule(RETRY)
+        self._schedule(retry_in)
 
     def _report(self, skipped: tuple[Skipped, ...]) -> None:
         """One line per kind and reason, however many there are."""

@@ -7,6 +7,9 @@ the table changes nothing: a late event of a link that was given up is no news.
 from                                    event                   to
 ======================================  ======================  ================
 IDLE                                    Start                   CONNECTING
+CONNECTING, QUEUED                      Queued                  QUEUED
+QUEUED                                  Admitted                CONNECTING
+CONNECTING, QUEUED                      PutAside                BACKING_OFF
 CONNECTING                              LinkOpened              HANDSHAKING
 HANDSHAKING                             Agreed                  DISCOVERING
 HANDSHAKING                             NoCommonRevision        FAILED
@@ -19,7 +22,8 @@ AUTHORIZING, AWAITING_LOGIN,            BearerReady             CONNECTING
 BACKING_OFF, FAILED
 AUTHORIZING                             RenewFailed             BACKING_OFF *
 CONNECTING, HANDSHAKING, DISCOVERING,   LoginNeeded             AWAITING_LOGIN
-READY, AUTHORIZING, AWAITING_LOGIN
+READY, AUTHORIZING, AWAITING_LOGIN,
+QUEUED
 CONNECTING, HANDSHAKING, DISCOVERING,   LinkFailed              BACKING_OFF *
 READY
 READY                                   SessionEnded            CONNECTING **
@@ -52,6 +56,7 @@ class Phase(Enum):
 
     IDLE = "idle"
     CONNECTING = "connecting"
+    QUEUED = "queued"  # others at the same place come first
     HANDSHAKING = "handshaking"
     DISCOVERING = "discovering"
     READY = "ready"
@@ -66,6 +71,7 @@ class Phase(Enum):
 _SHOWN: dict[Phase, UpstreamState] = {
     Phase.IDLE: UpstreamState.DISCONNECTED,
     Phase.CONNECTING: UpstreamState.CONNECTING,
+    Phase.QUEUED: UpstreamState.CONNECTING,
     Phase.HANDSHAKING: UpstreamState.CONNECTING,
     Phase.DISCOVERING: UpstreamState.CONNECTING,
     Phase.READY: UpstreamState.CONNECTED,
@@ -96,6 +102,24 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 class Start(msgspec.Struct, frozen=True):
     """The actor runs."""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """Others at the same place come first; ``until``: at the latest."""
+
+    reason: str
+    until: float
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """Its turn has come."""
+
+
+class PutAside(msgspec.Struct, frozen=True):
+    """The place asked everybody for ``seconds`` of patience: nothing was tried."""
+
+    reason: str
+    seconds: float
 
 
 class LinkOpened(msgspec.Struct, frozen=True):
@@ -182,6 +206,9 @@ class CallsDone(msgspec.Struct, frozen=True):
 
 Event = (
     Start
+    | Queued
+    | Admitted
+    | PutAside
     | LinkOpened
     | Agreed
     | Catalogued
@@ -233,6 +260,12 @@ class Wait(msgspec.Struct, frozen=True):
     pause: Pause | None
 
 
+class Expect(msgspec.Struct, frozen=True):
+    """Show when it goes on at the latest."""
+
+    until: float
+
+
 class PublishUp(msgspec.Struct, frozen=True):
     """Serve the catalog; watch for stability."""
 
@@ -261,6 +294,7 @@ Action = (
     | FailInFlight
     | RenewCredentials
     | Wait
+    | Expect
     | PublishUp
     | PublishChange
     | PublishDown
@@ -281,6 +315,25 @@ def _to(state: State, phase: Phase, reason: str = "") -> State:
 
 def _start(state: State, _event: Event) -> Step:
     return _to(state, Phase.CONNECTING), (OpenLink(), PublishDown())
+
+
+def _queued(state: State, event: Event) -> Step:
+    queued = cast("Queued", event)  # as the table says
+    after = _to(state, Phase.QUEUED, queued.reason)
+    down = (PublishDown(),) if state.phase is not Phase.QUEUED else ()
+    return after, (Expect(queued.until), *down)
+
+
+def _admitted(state: State, _event: Event) -> Step:
+    return _to(state, Phase.CONNECTING), ()
+
+
+def _put_aside(state: State, event: Event) -> Step:
+    """No failure of its own: it has not tried."""
+    aside = cast("PutAside", event)  # as the table says
+    after = _to(state, Phase.BACKING_OFF, aside.reason)
+    pause = Pause(at_least=aside.seconds, at_most=aside.seconds)
+    return after, (CloseLink(), Wait(pause), FailInFlight(), PublishDown())
 
 
 def _opened(state: State, _event: Event) -> Step:
@@ -388,6 +441,12 @@ _LEAVING = (Phase.DRAINING, Phase.STOPPED)
 #: The whole machine; a pair that is missing changes nothing.
 TABLE: dict[tuple[Phase, type[Event]], _Rule] = {
     (Phase.IDLE, Start): _start,
+    (Phase.CONNECTING, Queued): _queued,
+    (Phase.QUEUED, Queued): _queued,
+    (Phase.QUEUED, Admitted): _admitted,
+    (Phase.CONNECTING, PutAside): _put_aside,
+    (Phase.QUEUED, PutAside): _put_aside,
+    (Phase.QUEUED, LoginNeeded): _login_needed,
     (Phase.CONNECTING, LinkOpened): _opened,
     (Phase.HANDSHAKING, Agreed): _agreed,
     (Phase.HANDSHAKING, NoCommonRevision): _incompatible,

@@ -25,6 +25,7 @@ from bridge.upstream.calls import (
 )
 from bridge.upstream.connection import Connection
 from bridge.upstream.news import ProgressGate, integer
+from bridge.upstream.throttle import Throttle
 from bridge.wire.link import Outgoing
 
 
@@ -45,11 +46,13 @@ class Traffic:
         *,
         alarms: Alarms,
         admission: Admission,
+        throttle: Throttle,
     ) -> None:
         self._name = name
         self._calls = calls
         self._alarms = alarms
         self._admission = admission
+        self._throttle = throttle
         self._connection: Connection | None = None
         self._taking = True
         self.ended: Callable[[Flight], None] = _nobody_asks
@@ -63,7 +66,7 @@ class Traffic:
     def open(self, connection: Connection) -> None:
         """The upstream is ready: whoever waited goes first."""
         self._connection = connection
-        self._pump()
+        self.pump()
 
     def take_no_more(self) -> None:
         """Refuse calls from now on; those accepted go on."""
@@ -80,10 +83,12 @@ class Traffic:
             call.reply.resolve(self._late())
         elif self._calls.full:
             call.reply.resolve(faults.overloaded(self._name, "too many calls wait"))
+        elif (refusal := self._refusal()) is not None:
+            call.reply.resolve(refusal)
         else:
             self._calls.wait(Pending(call, until=until))
             self._alarms.no_later(Alarm.SWEEP, until)
-            self._pump()
+            self.pump()
 
     def answer(self, frame: Frame) -> bool:
         """Give an answer to its call. False: no call in flight has this id."""
@@ -92,8 +97,9 @@ class Traffic:
             return False
         self._flush(flight)
         result, error = answer_of(frame)
+        self._throttle.answered(flight, error)
         self._end(flight, Answered(result=result, error=error))
-        self._pump()
+        self.pump()
         return True
 
     def fail(self, upstream_id: int, error: LinkError) -> bool:
@@ -101,12 +107,13 @@ class Traffic:
         flight = self._calls.settle(upstream_id)
         if flight is None:
             return False
+        self._throttle.request_failed(flight, error)
         if isinstance(error, SessionLost) and not flight.repeated:
             self._repeat_later(flight)
         else:
             fault = faults.outcome_of(error, name=self._name, written=flight.written)
             self._end(flight, fault)
-            self._pump()
+            self.pump()
         return True
 
     def cancel(self, message: Cancel) -> None:
@@ -114,7 +121,7 @@ class Traffic:
         entry = self._calls.forget(message.call_id)
         if isinstance(entry, Flight):
             self._withdraw(entry, message.reason)
-            self._pump()
+            self.pump()
 
     def progress(self, frame: Frame) -> None:
         """Pass on progress, within its limits; it keeps the call alive."""
@@ -142,17 +149,19 @@ class Traffic:
     def sweep(self, now: float) -> None:
         """End the calls whose time is over."""
         for flight in self._calls.overdue(now):
+            self._throttle.timed_out(flight)
             flight.call.reply.resolve(faults.timed_out(self._name))
             self._withdraw(flight, "the deadline has passed")
         for pending in self._calls.impatient(now):
             pending.call.reply.resolve(self._late())
-        self._pump()
+        self.pump()
 
     def interrupt(self, reason: str) -> None:
         """The link is gone: resolve what it held, once; keep what may still wait."""
         self._connection = None
         again: list[Pending] = []
         for flight in self._calls.take_flights():
+            self._throttle.withdrawn(flight)
             if flight.written:
                 fault = faults.lost(self._name, reason, written=True)
                 self._end(flight, fault)
@@ -192,14 +201,24 @@ class Traffic:
             self._calls.wait(pending)
             self._alarms.no_later(Alarm.SWEEP, until)
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
         """Give free slots to those who wait."""
-        while self._connection is not None:
+        while self._connection is not None and self._calls.has_next:
+            refusal = self._throttle.refusal()
+            if refusal is None and not self._throttle.takes_turn():
+                return
             pending = self._calls.next_pending()
             if pending is None:
                 return
-            if pending.call.reply.open:
+            if refusal is not None:
+                pending.call.reply.resolve(refusal)
+            elif pending.call.reply.open:
                 self._launch(pending, self._connection)
+
+    def _refusal(self) -> BridgeError | None:
+        """Why a call is not even put into the line."""
+        refusal = self._throttle.refusal()
+        return refusal or self._throttle.over_rate(ahead=self._calls.waiting)
 
     def _launch(self, pending: Pending, connection: Connection) -> None:
         call = pending.call
@@ -219,6 +238,7 @@ class Traffic:
         else:
             connection.carry(call.principal)
             flight = self._calls.launch(pending, outgoing, upstream_id=upstream_id)
+            self._throttle.sent(flight)
             self._alarms.no_later(Alarm.SWEEP, flight.due)
 
     def _repeat_later(self, flight: Flight) -> None:
@@ -229,6 +249,7 @@ class Traffic:
         self._alarms.no_later(Alarm.SWEEP, flight.due)
 
     def _withdraw(self, flight: Flight, reason: str) -> None:
+        self._throttle.withdrawn(flight)
         self.ended(flight)
         if self._connection is not None:
             self._connection.withdraw(flight.upstream_id, reason)

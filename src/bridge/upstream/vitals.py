@@ -1,6 +1,8 @@
 """Drives `bridge.upstream.health`: sends pings and probes, reports a lost upstream."""
 
+import random  # noqa: TID251 - only the type; the generator is handed in
 from collections.abc import Awaitable, Callable
+from math import inf
 
 import msgspec
 import trio
@@ -40,6 +42,7 @@ class Vitals:
         config: HealthCheckConfig,
         *,
         alarms: Alarms,
+        rng: random.Random,
         log: Log,
         fetch: Fetch | None,
         spawn: Spawn,
@@ -56,11 +59,19 @@ class Vitals:
         self._rejected = rejected
         self._connection: Connection | None = None
         self._health = health.newborn(0.0)
+        self._rng = rng
+        self._rests_until = -inf
 
     def open(self, connection: Connection) -> None:
         """The upstream is ready."""
         self._connection = connection
-        self._health = health.newborn(trio.current_time())
+        now, chance = trio.current_time(), self._rng.random()
+        self._health = health.newborn(now, plan=self._plan, chance=chance)
+        self._schedule()
+
+    def rest(self, until: float) -> None:
+        """Ask nothing before this time."""
+        self._rests_until = until
         self._schedule()
 
     def close(self) -> None:
@@ -79,7 +90,7 @@ class Vitals:
     def ring(self) -> None:
         """The alarm: look what is due now, if anything still is."""
         check = health.next_check(self._plan, self._health)
-        if check is not None and check[0] <= trio.current_time():
+        if check is not None and self._at(check) <= trio.current_time():
             self._begin(check[1])
         self._schedule()
 
@@ -90,7 +101,10 @@ class Vitals:
     def _schedule(self) -> None:
         check = health.next_check(self._plan, self._health)
         if check is not None and self._connection is not None:
-            self._alarms.set(Alarm.PROBE, check[0])
+            self._alarms.set(Alarm.PROBE, self._at(check))
+
+    def _at(self, check: tuple[float, Check]) -> float:
+        return max(check[0], self._rests_until)
 
     def _begin(self, check: Check) -> None:
         connection = self._connection

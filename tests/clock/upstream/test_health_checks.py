@@ -156,14 +156,17 @@ async def test_an_http_probe_that_hangs_is_a_failed_one(
 async def test_a_late_http_verdict_does_not_touch_the_next_connection(
     autojump_clock: MockClock,
 ) -> None:
+    begun = trio.Event()
+
     async def fetch(_method: str, _path: str) -> Fetched:
+        begun.set()
         await trio.sleep(4)
         return Fetched(status=500, body=b"")
 
     config = checked(operation="status", http_path="/s", max_consecutive_failures=1)
     bench = Bench(config=config, fetch=fetch)
     async with ready(bench):
-        await trio.sleep(31)
+        await begun.wait()
         bench.link.fail()
         await settle()
         await trio.sleep(10)

@@ -8,6 +8,7 @@ from bridge.contract.upstream import UpstreamState
 from bridge.upstream.retry import Pause, RetryPolicy
 from bridge.upstream.state import (
     TABLE,
+    Admitted,
     Agreed,
     BearerReady,
     CallsDone,
@@ -15,6 +16,7 @@ from bridge.upstream.state import (
     CloseLink,
     Drain,
     Event,
+    Expect,
     FailInFlight,
     FinishCalls,
     Leave,
@@ -29,6 +31,8 @@ from bridge.upstream.state import (
     PublishChange,
     PublishDown,
     PublishUp,
+    PutAside,
+    Queued,
     RenewCredentials,
     RenewFailed,
     SendHandshake,
@@ -44,6 +48,9 @@ from bridge.upstream.state import (
 
 EVENTS: tuple[Event, ...] = (
     Start(),
+    Queued("others first", 9.0),
+    Admitted(),
+    PutAside("patience", 5.0),
     LinkOpened(),
     Agreed(),
     Catalogued(),
@@ -67,6 +74,12 @@ RESTING = (P.BACKING_OFF, P.FAILED, P.AWAITING_LOGIN)
 #: Written from the architecture page, section 7.2, not from the code.
 EXPECTED: dict[tuple[Phase, type[Event]], Phase] = {
     (P.IDLE, Start): P.CONNECTING,
+    (P.CONNECTING, Queued): P.QUEUED,
+    (P.QUEUED, Queued): P.QUEUED,
+    (P.QUEUED, Admitted): P.CONNECTING,
+    (P.CONNECTING, PutAside): P.BACKING_OFF,
+    (P.QUEUED, PutAside): P.BACKING_OFF,
+    (P.QUEUED, LoginNeeded): P.AWAITING_LOGIN,
     (P.CONNECTING, LinkOpened): P.HANDSHAKING,
     (P.HANDSHAKING, Agreed): P.DISCOVERING,
     (P.HANDSHAKING, NoCommonRevision): P.FAILED,
@@ -129,6 +142,28 @@ def test_the_way_up_asks_for_one_thing_after_the_other() -> None:
         PublishUp(),
     ]
     assert state.served
+
+
+def test_who_waits_in_a_line_says_so_once_and_shows_until_when() -> None:
+    queued, actions = step(State(phase=P.CONNECTING), Queued("two before", 9.0), 1.0)
+    assert actions == (Expect(9.0), PublishDown())
+    assert (queued.shown, queued.reason) == (UpstreamState.CONNECTING, "two before")
+    sooner, actions = step(queued, Queued("the next", 4.0), 2.0)
+    assert actions == (Expect(4.0),)
+    assert (sooner.reason, sooner.since) == ("the next", 1.0)
+    assert step(sooner, Admitted(), 4.0)[1] == ()
+
+
+def test_patience_asked_by_the_place_is_no_failure_of_its_own() -> None:
+    before = State(phase=P.CONNECTING, failures=2)
+    after, actions = step(before, PutAside("patience", 40.0), 0.0)
+    assert actions == (
+        CloseLink(),
+        Wait(Pause(at_least=40.0, at_most=40.0)),
+        FailInFlight(),
+        PublishDown(),
+    )
+    assert (after.shown, after.failures) == (UpstreamState.BACKOFF, 2)
 
 
 def test_a_loss_closes_waits_fails_the_calls_and_says_so_in_this_order() -> None:
