@@ -437,6 +437,7 @@ class Bench:
         principal: Principal = ANONYMOUS,
         session: str = "s1",
         wants_progress: bool = False,
+        repeatable: bool = False,
     ) -> tuple[int, Outcome]:
         """Offer a call as a session would."""
         outcome = Outcome()
@@ -451,6 +452,7 @@ class Bench:
                 session_id=session,
                 received_at=trio.current_time(),
                 wants_progress=wants_progress,
+                repeatable=repeatable,
             )
         )
         return call_id, outcome

@@ -9,7 +9,6 @@ from bridge.config.section import (
     MILLISECONDS,
     NEEDED,
     PLANNED,
-    RESTRICTS,
     Reading,
     Section,
     about,
@@ -240,21 +239,28 @@ class OAuthConfig(Section, frozen=True, kw_only=True, rename=None):
 
 
 class ToolSecurityConfig(Section, frozen=True, kw_only=True, rename=None):
-    """Which tools may be seen and called (R128)."""
+    """Which tools may be seen and called (R128), by their own or by the shown name."""
+
+    strict = True
 
     allow_patterns: Annotated[
-        tuple[str, ...], about("Name patterns that are allowed. Empty: all.", RESTRICTS)
+        tuple[str, ...],
+        about("Patterns of the tools that are allowed. Empty: all.", NEEDED),
     ] = ()
     block_patterns: Annotated[
-        tuple[str, ...], about("Name patterns that are refused.", RESTRICTS)
+        tuple[str, ...], about("Patterns of tools that are refused.", NEEDED)
     ] = ()
     allow_tools: Annotated[
         tuple[str, ...],
-        about("Names that are allowed whatever the patterns say.", RESTRICTS),
+        about(
+            "Names that are allowed whatever the patterns say. Without any pattern "
+            "beside it, the whole list of what is allowed.",
+            NEEDED,
+        ),
     ] = ()
     block_tools: Annotated[
         tuple[str, ...],
-        about("Names that are refused; nothing overrides this.", RESTRICTS),
+        about("Names that are refused; nothing overrides this.", NEEDED),
     ] = ()
     classification_overrides: Annotated[
         dict[str, Kind],
@@ -265,9 +271,11 @@ class ToolSecurityConfig(Section, frozen=True, kw_only=True, rename=None):
 class SecurityConfig(Section, frozen=True, kw_only=True, rename=None):
     """Limits on what may be done (R128)."""
 
+    strict = True
+
     read_only_mode: Annotated[
         bool | None,
-        about("Only tools that read. Absent: as the level above.", RESTRICTS),
+        about("Only tools that read. Absent: as the level above."),
     ] = None
     tool_security: Annotated[
         ToolSecurityConfig, about("Which tools may be seen and called.")
@@ -357,6 +365,14 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
         float,
         about("How long a call waits for a restart (s); 0 fails fast.", ge=0),
     ] = 0.0
+    repeat_calls: Annotated[
+        Literal["unsent", "idempotent"],
+        about(
+            "Calls the bridge repeats by itself when a connection is lost. `unsent`: "
+            "only those that were provably not sent; `idempotent`: once more also "
+            "what reads, and tools the server marks read-only or idempotent."
+        ),
+    ] = "unsent"
     max_in_flight: Annotated[int, about("Calls in flight at once.", ge=1)] = 64
     rate_limit: Annotated[
         float, about("Calls per second to this server; 0 is off.", PLANNED, ge=0)
@@ -375,8 +391,16 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
     roots: Annotated[
         tuple[str, ...], about("Roots it is told of (`file://` or paths).", NEEDED)
     ] = ()
+    pin: Annotated[
+        bool | None,
+        about(
+            "Hold back definitions of its tools and prompts that change, or are new, "
+            "until `bridge tool approve`. Absent: as `bridge.pin` says."
+        ),
+    ] = None
     read_only_mode: Annotated[
-        bool | None, about("Only its tools that read.", RESTRICTS)
+        bool | None,
+        about("Only its tools that read. Absent: as `bridge.read_only_mode` says."),
     ] = msgspec.field(default=None, name="read_only_mode")
     tool_security: Annotated[
         ToolSecurityConfig, about("Which of its tools may be used.")

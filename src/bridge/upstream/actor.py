@@ -17,6 +17,7 @@ from bridge.actor.mailbox import Mailbox
 from bridge.config.model import FailoverConfig, UpstreamConfig
 from bridge.contract import upstream as messages
 from bridge.contract.catalog import Catalog
+from bridge.contract.pins import Approved
 from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import Call, UpstreamAddress, UpstreamMessage
 from bridge.errors import BridgeError
@@ -29,7 +30,6 @@ from bridge.upstream.admission import Admission
 from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.announcer import Announcer, Counts
 from bridge.upstream.calls import CallLimits, CallTable
-from bridge.upstream.changes import compare
 from bridge.upstream.connection import Connection
 from bridge.upstream.conversation import Conversation
 from bridge.upstream.faults import asks_patience
@@ -38,6 +38,8 @@ from bridge.upstream.inbound import Hooks, Inbound
 from bridge.upstream.keeper import LinkHooks, LinkKeeper
 from bridge.upstream.lifecycle import Lifecycle, event_of
 from bridge.upstream.lists import Lists
+from bridge.upstream.offer import Offer
+from bridge.upstream.pin_keeper import PinKeeper
 from bridge.upstream.retry import policy_of
 from bridge.upstream.state import Phase, State
 from bridge.upstream.throttle import Throttle
@@ -76,6 +78,7 @@ class UpstreamActor:
         waiting_bound: int = 256,
         fetch: Fetch | None = None,
         tokens: TokenOwner | None = None,
+        pins: PinKeeper | None = None,
         edition: int = 0,
         turn: Turn | None = None,
     ) -> None:
@@ -83,6 +86,7 @@ class UpstreamActor:
         # Alone in the world it has nobody to wait for.
         self._turn = turn or Turns(rng=rng).at(place_of(config))
         self._tokens = tokens
+        self._pins = pins
         self._name = config.name
         self._mailbox = mailbox
         self._epochs = epochs
@@ -128,6 +132,13 @@ class UpstreamActor:
             to_router=to_router,
             publish=publish,
         )
+        self._offer = Offer(
+            config.name,
+            self._announcer,
+            pins=pins,
+            changed=self._offered_anew,
+            log=self._log,
+        )
         self._build_upkeep(fetch)
         self._throttle = Throttle(
             config,
@@ -153,7 +164,9 @@ class UpstreamActor:
             alarms=self._alarms,
             admission=self._admission,
             throttle=self._throttle,
+            repeats=self._config.repeat_calls == "idempotent",
         )
+        self._traffic.objection = self._offer.objection
         self._inbound = Inbound(
             self._address,
             self._calls,
@@ -224,9 +237,11 @@ class UpstreamActor:
             self._end()
 
     async def _begin(self, nursery: trio.Nursery) -> None:
-        """Connect, once the tokens of before are read."""
+        """Connect, once the tokens and pins of before are read."""
         if self._tokens is not None:
             await nursery.start(self._tokens.run, self._heed_news)
+        if self._pins is not None:
+            await nursery.start(self._pins.run)
         self._lifecycle.feed(state.Start())
         self._after()
 
@@ -284,6 +299,8 @@ class UpstreamActor:
             case messages.Forget():
                 if self._tokens is not None:
                     self._tokens.log_out()
+            case messages.Approve():
+                self._offer.approve(message)
             case messages.Drain():
                 self._drain(message.deadline)
             case _:
@@ -411,12 +428,15 @@ class UpstreamActor:
         self.changed()
 
     def _catalogued(self, catalog: Catalog) -> None:
-        known = self._announcer.catalog
-        if catalog == known and self._lifecycle.phase is Phase.READY:
-            return
-        compare(known, catalog, log=self._log)
-        self._announcer.catalog = catalog
-        self._lifecycle.feed(state.Catalogued())
+        changed = self._offer.read(catalog)
+        if changed or self._lifecycle.phase is not Phase.READY:
+            self._lifecycle.feed(state.Catalogued())
+            self.changed()
+
+    def _offered_anew(self) -> None:
+        """The same catalog, but more or less of it may be served."""
+        if self._lifecycle.phase is Phase.READY:
+            self._lifecycle.feed(state.Catalogued())
         self.changed()
 
     # --- time ---
@@ -495,6 +515,8 @@ class UpstreamActor:
         for message in left:
             if isinstance(message, Call):
                 message.reply.resolve(self._admission.unavailable())
+            elif isinstance(message, messages.Approve):
+                message.reply.resolve(Approved(misfits=message.wanted))
         self._alarms.clear_all()
         self._announcer.down()
         self.changed()

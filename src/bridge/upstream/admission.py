@@ -23,9 +23,14 @@ class Admission:
         self._wish = config.wait_for_restart
         self._lifecycle = lifecycle
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Nobody knows when there will be a connection."""
+        return self._lifecycle.phase in _HOPELESS
+
     def until(self, call: Call) -> float:
         """Until when a call may wait for a connection; a time gone by: not at all."""
-        if self._lifecycle.phase in _HOPELESS:
+        if self.is_hopeless:
             return call.received_at
         if self._lifecycle.state.served:
             return call.received_at + self._wish

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from bridge.contract.upstream import Call
+from bridge.errors import BridgeError
 from bridge.protocol.frame import Frame, members, raw
 from bridge.upstream.news import ProgressGate
 from bridge.wire.link import Outgoing
@@ -33,26 +34,48 @@ class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pending:
-    """An accepted call that was not handed to a link. ``until``: its patience."""
+    """An accepted call that waits for a link. ``until``: its patience.
 
-    __slots__ = ("call", "repeated", "until")
+    ``repeated``: it was handed to a link before, and is handed to one more at most.
+    ``fault``: what it ends with if that does not answer; set when it may have run.
+    """
 
-    def __init__(self, call: Call, *, until: float, repeated: bool = False) -> None:
+    __slots__ = ("call", "fault", "repeated", "until")
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        until: float,
+        repeated: bool = False,
+        fault: BridgeError | None = None,
+    ) -> None:
         self.call = call
         self.until = until
         self.repeated = repeated
+        self.fault = fault
 
 
 class Flight:
     """A call handed to the link. ``due`` moves with progress, ``last`` never."""
 
-    __slots__ = ("call", "due", "gate", "last", "outgoing", "repeated", "upstream_id")
+    __slots__ = (
+        "call",
+        "due",
+        "fault",
+        "gate",
+        "last",
+        "outgoing",
+        "repeated",
+        "upstream_id",
+    )
 
     def __init__(
         self, pending: Pending, outgoing: Outgoing, *, upstream_id: int
     ) -> None:
         self.call = pending.call
         self.repeated = pending.repeated
+        self.fault = pending.fault
         self.outgoing = outgoing
         self.upstream_id = upstream_id
         self.due = inf
@@ -64,9 +87,20 @@ class Flight:
         """From here on it may have run."""
         return self.outgoing.written
 
-    def again(self, *, repeated: bool) -> Pending:
+    def again(
+        self,
+        *,
+        repeated: bool,
+        until: float | None = None,
+        fault: BridgeError | None = None,
+    ) -> Pending:
         """The same call, to be handed to another link."""
-        return Pending(self.call, until=self.due, repeated=repeated)
+        return Pending(
+            self.call,
+            until=self.due if until is None else min(until, self.due),
+            repeated=repeated,
+            fault=fault or self.fault,
+        )
 
 
 def outgoing_frame(call: Call, upstream_id: int) -> Frame:

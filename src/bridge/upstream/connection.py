@@ -143,9 +143,14 @@ class Connection:
                 self.withdraw(upstream_id, "no answer in time")
             self.fail(upstream_id, LinkTimeout(f"no answer to {method} in time"))
 
-    def withdraw(self, upstream_id: int, reason: str) -> None:
-        """Tell the upstream that nobody waits for this answer any more."""
+    def withdraw(self, upstream_id: int, reason: str, *, unsaid: bool = False) -> None:
+        """Tell the upstream that nobody waits for this answer any more.
+
+        ``unsaid``: it has not heard of the request, and never will.
+        """
         self.link.cancel(upstream_id)
+        if unsaid:
+            return
         params = {"requestId": upstream_id, "reason": reason}
         self.notify("notifications/cancelled", params)
 

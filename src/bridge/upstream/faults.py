@@ -5,6 +5,7 @@ from bridge.errors import (
     CallTimeout,
     ConnectFailed,
     Forbidden,
+    HeldBack,
     LinkBusy,
     LinkError,
     LinkTimeout,
@@ -56,29 +57,48 @@ def asks_patience(error: BridgeError) -> float | None:
             return None
 
 
-def timed_out(name: str) -> CallTimeout:
-    """A call's deadline passed."""
+def timed_out(name: str, *, written: bool = True) -> CallTimeout:
+    """A call's deadline passed. Not ``written``: it was taken back in time."""
     return CallTimeout(
-        f"{name} did not answer in time; the request may or may not have run",
+        f"{name} did not answer in time; the request may or may not have run"
+        if written
+        else f"{name} did not take the request in time; it did not run",
         upstream=name,
+        written=written,
     )
 
 
 def unavailable(
-    name: str, reason: str, *, state: str, retry_after: float | None = None
+    name: str,
+    reason: str,
+    *,
+    state: str,
+    retry_after: float | None = None,
+    written: bool = False,
 ) -> UpstreamUnavailable:
-    """The upstream is not there; nothing was executed."""
+    """The upstream is not there; nothing was executed unless ``written``."""
     return UpstreamUnavailable(
         f"{name} is {state}: {reason or 'not ready'}",
         upstream=name,
         state=state,
         retry_after=retry_after,
+        written=written,
     )
 
 
 def login_needed(name: str, reason: str = LOGIN_REASON) -> LoginNeeded:
     """The operator has to act; nothing was executed."""
     return LoginNeeded(f"{name} {reason}", upstream=name, state="auth_required")
+
+
+def held_back(name: str, kind: str, key: str) -> HeldBack:
+    """The operator has to look at what has changed; nothing was executed."""
+    return HeldBack(
+        f"the {kind} {key!r} of {name} is held back until its definition is approved: "
+        f"bridge tool approve '{name}' '{key}'",
+        upstream=name,
+        state="held_back",
+    )
 
 
 def outcome_of(  # noqa: PLR0911 - one return per kind of failure
@@ -105,11 +125,19 @@ def outcome_of(  # noqa: PLR0911 - one return per kind of failure
 
 
 def _refused(error: RequestRefused, *, name: str) -> BridgeError:
-    """An HTTP status. A server fault may come after the work was done."""
+    """An HTTP status. A server fault may come after the work was done.
+
+    A gateway says 503 also of a server it lost under the request; one that names a time
+    to come back has refused it.
+    """
     if error.status >= _SERVER_FAULT and error.status != _UNAVAILABLE:
         return lost(name, error.public, written=True)
     if error.status == _TOO_MANY:
         return overloaded(name, error.public, retry_after=error.retry_after)
     return unavailable(
-        name, error.public, state="connected", retry_after=error.retry_after
+        name,
+        error.public,
+        state="connected",
+        retry_after=error.retry_after,
+        written=error.status == _UNAVAILABLE and error.retry_after is None,
     )

@@ -11,6 +11,7 @@ from bridge.errors import (
     LinkBusy,
     LinkError,
     SessionLost,
+    UpstreamLost,
 )
 from bridge.protocol.frame import Frame, members
 from bridge.upstream import faults
@@ -28,15 +29,30 @@ from bridge.upstream.news import ProgressGate, integer
 from bridge.upstream.throttle import Throttle
 from bridge.wire.link import Outgoing
 
+#: So long a call that may be repeated waits for a new connection, in s.
+REPEAT_WITHIN = 10.0
+
+
+def _once_more(flight: Flight, fault: BridgeError) -> Pending:
+    """For one repetition; ``fault`` is its outcome if that gets no answer."""
+    until = trio.current_time() + REPEAT_WITHIN
+    return flight.again(repeated=True, until=until, fault=fault)
+
 
 def _nobody_asks(_flight: Flight) -> None:
     """No question can belong to it yet."""
 
 
+def _none(_call: Call) -> None:
+    """Whatever the upstream offers may be called."""
+
+
 class Traffic:
     """The data path of one upstream.
 
-    ``ended`` is told each call that has left its link.
+    ``ended`` is told each call that has left its link; ``objection`` is asked why a
+    call must not be sent. ``repeats``: calls that may have run are made once more
+    where that does no harm (`Call.repeatable`).
     """
 
     def __init__(
@@ -47,15 +63,18 @@ class Traffic:
         alarms: Alarms,
         admission: Admission,
         throttle: Throttle,
+        repeats: bool = False,
     ) -> None:
         self._name = name
         self._calls = calls
         self._alarms = alarms
         self._admission = admission
         self._throttle = throttle
+        self._repeats = repeats
         self._connection: Connection | None = None
         self._taking = True
         self.ended: Callable[[Flight], None] = _nobody_asks
+        self.objection: Callable[[Call], BridgeError | None] = _none
         self.dropped = 0  # late, duplicate and foreign answers and progress
 
     @property
@@ -110,10 +129,13 @@ class Traffic:
         self._throttle.request_failed(flight, error)
         if isinstance(error, SessionLost) and not flight.repeated:
             self._repeat_later(flight)
+            return True
+        fault = faults.outcome_of(error, name=self._name, written=flight.written)
+        if isinstance(fault, UpstreamLost) and self._may_repeat(flight):
+            self._repeat(flight, fault)
         else:
-            fault = faults.outcome_of(error, name=self._name, written=flight.written)
             self._end(flight, fault)
-            self.pump()
+        self.pump()
         return True
 
     def cancel(self, message: Cancel) -> None:
@@ -150,10 +172,12 @@ class Traffic:
         """End the calls whose time is over."""
         for flight in self._calls.overdue(now):
             self._throttle.timed_out(flight)
-            flight.call.reply.resolve(faults.timed_out(self._name))
+            written = not flight.outgoing.revoke()
+            fault = faults.timed_out(self._name, written=written)
+            flight.call.reply.resolve(flight.fault or fault)
             self._withdraw(flight, "the deadline has passed")
         for pending in self._calls.impatient(now):
-            pending.call.reply.resolve(self._late())
+            pending.call.reply.resolve(pending.fault or self._late())
         self.pump()
 
     def interrupt(self, reason: str) -> None:
@@ -162,12 +186,15 @@ class Traffic:
         again: list[Pending] = []
         for flight in self._calls.take_flights():
             self._throttle.withdrawn(flight)
-            if flight.written:
-                fault = faults.lost(self._name, reason, written=True)
-                self._end(flight, fault)
-            else:
+            fault = faults.lost(self._name, reason, written=True)
+            if not flight.written:
                 again.append(flight.again(repeated=flight.repeated))
                 self.ended(flight)
+            elif self._may_repeat(flight):
+                again.append(_once_more(flight, fault))
+                self.ended(flight)
+            else:
+                self._end(flight, fault)
         self._calls.wait_again(again)
         self._keep_the_patient()
 
@@ -178,7 +205,21 @@ class Traffic:
             written = flight.written
             self._end(flight, faults.lost(self._name, reason, written=written))
         for pending in self._calls.take_waiting():
-            pending.call.reply.resolve(self._admission.unavailable())
+            self._refuse(pending)
+
+    def _may_repeat(self, flight: Flight) -> bool:
+        return self._repeats and flight.call.repeatable and not flight.repeated
+
+    def _repeat(self, flight: Flight, fault: BridgeError) -> None:
+        """The upstream says that doing it twice does no harm."""
+        self.ended(flight)
+        pending = _once_more(flight, fault)
+        self._calls.wait_again([pending])
+        self._alarms.no_later(Alarm.SWEEP, pending.until)
+
+    def _refuse(self, pending: Pending) -> None:
+        """It waits no longer for a connection."""
+        pending.call.reply.resolve(pending.fault or self._admission.unavailable())
 
     def _late(self) -> BridgeError:
         """Nothing ran: the upstream was not there, or it was too busy."""
@@ -189,13 +230,11 @@ class Traffic:
     def _keep_the_patient(self) -> None:
         now = trio.current_time()
         for pending in self._calls.take_waiting():
-            until = (
-                pending.until
-                if pending.repeated
-                else self._admission.until(pending.call)
-            )
+            until = self._admission.until(pending.call)
+            if pending.repeated and not self._admission.is_hopeless:
+                until = pending.until
             if until <= now:
-                pending.call.reply.resolve(self._admission.unavailable())
+                self._refuse(pending)
                 continue
             pending.until = until
             self._calls.wait(pending)
@@ -210,8 +249,9 @@ class Traffic:
             pending = self._calls.next_pending()
             if pending is None:
                 return
+            refusal = refusal or self.objection(pending.call)
             if refusal is not None:
-                pending.call.reply.resolve(refusal)
+                pending.call.reply.resolve(pending.fault or refusal)
             elif pending.call.reply.open:
                 self._launch(pending, self._connection)
 
@@ -249,12 +289,17 @@ class Traffic:
         self._alarms.no_later(Alarm.SWEEP, flight.due)
 
     def _withdraw(self, flight: Flight, reason: str) -> None:
+        flight.outgoing.revoke()
         self._throttle.withdrawn(flight)
         self.ended(flight)
         if self._connection is not None:
-            self._connection.withdraw(flight.upstream_id, reason)
+            self._connection.withdraw(
+                flight.upstream_id, reason, unsaid=flight.outgoing.revoked
+            )
 
     def _end(self, flight: Flight, outcome: Answered | BridgeError) -> None:
+        if isinstance(outcome, BridgeError) and flight.fault is not None:
+            outcome = flight.fault  # whatever became of the repetition
         flight.call.reply.resolve(outcome)
         self.ended(flight)
 
