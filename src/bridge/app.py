@@ -18,6 +18,7 @@ from bridge.actor.child import ChildContext, ChildSpec
 from bridge.actor.mailbox import Mailbox
 from bridge.actor.restart import PastBudget, RestartPolicy, RestartType
 from bridge.actor.supervisor import Escalated, Supervisor
+from bridge.approvals import Approvals
 from bridge.config.diff import Difference, applied, diff
 from bridge.config.model import Config, UpstreamConfig
 from bridge.config.where import bridge_home
@@ -29,6 +30,7 @@ from bridge.downstream.control_socket import ControlPages, ListenControl, serve_
 from bridge.downstream.front import Front
 from bridge.downstream.health import Health, Management
 from bridge.downstream.oauth_pages import OAuthPages
+from bridge.downstream.pin_pages import PinPages
 from bridge.downstream.reload_pages import ReloadPages
 from bridge.fleet import LINK_CLOSE, Fleet, Publish, PublishLogin
 from bridge.http import HttpClients
@@ -36,6 +38,7 @@ from bridge.oauth.address import http_url
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.observe.metrics import Metrics
+from bridge.observe.status import PinStatus
 from bridge.ports import Ports
 from bridge.reload.reloader import Reloader, Running
 from bridge.reload.source import ConfigSource
@@ -50,6 +53,8 @@ from bridge.upstream.credentials import Credentials
 from bridge.upstream.file_store import open_store
 from bridge.upstream.login import Reception
 from bridge.upstream.open_account import open_account
+from bridge.upstream.pin_keeper import PinKeeper
+from bridge.upstream.pin_shelf import PinStore
 from bridge.upstream.token_store import TokenStore
 from bridge.upstream.vitals import Fetch, Fetched
 from bridge.wire.credentials import with_static
@@ -103,6 +108,7 @@ class Bridge:
         )
         self._desk = self._make_desk()
         self._store = self._make_store()
+        self._pins = PinStore(self._home, ports.files, log=log)
         self._sessions = self._make_sessions()
         self._dispatcher = self._make_dispatcher()
         self.control = LiveControl(
@@ -113,6 +119,7 @@ class Bridge:
             upstreams=config.upstreams,
             desk=self._desk,
         )
+        self._approvals = Approvals(self.control.address_of)
         self._fleet = Fleet(
             supervisor=self._supervisor,
             to_router=self._to_router,
@@ -340,6 +347,7 @@ class Bridge:
             knows=self._board.knows,
             oauth=OAuthPages(self.control),
             reload=ReloadPages(self.reloader),
+            pins=PinPages(self._approvals),
         )
         listen = self._listen_control
 
@@ -395,7 +403,23 @@ class Bridge:
                 headers=dict if tokens is None else tokens.headers,
             ),
             tokens=tokens,
+            pins=self._pins_of(config, edition),
             edition=edition,
+        )
+
+    def _pins_of(self, config: UpstreamConfig, edition: int) -> PinKeeper | None:
+        """Who owns what is approved of an upstream; None: it is not pinned."""
+        pinned = self._config.bridge.pin if config.pin is None else config.pin
+        if not pinned:
+            status = PinStatus(name=config.name, edition=edition, pinned=False)
+            self._approvals.publish(status)
+            return None
+        return PinKeeper(
+            self._pins.shelf(config.name),
+            name=config.name,
+            edition=edition,
+            publish=self._approvals.publish,
+            log=self._log.bind(upstream=config.name),
         )
 
     def _tokens_of(

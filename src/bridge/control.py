@@ -95,6 +95,10 @@ class LiveControl:
         if (message := self._unheard.pop(address.name, None)) is not None:
             address.mailbox.offer(message, counted=False)
 
+    def address_of(self, name: str) -> UpstreamAddress | None:
+        """Where an upstream is reached; None: there is no such upstream."""
+        return self._addresses.get(name)
+
     def status(self) -> BridgeStatus:
         table = self._board.whole
         quarantined = {

@@ -61,10 +61,11 @@ ROOMS = {
     "orphans": room("errors observe ports", "trio"),
     "system": room("errors ports browser private_files", "trio"),
     "control": room(f"{FIRST} router", "trio"),
+    "approvals": room(FIRST, "trio"),
     "file_watch": room("errors ports config", "trio"),
     "reload": room(FIRST, "trio"),
     "fleet": room(f"{FIRST} upstream control", "trio"),
-    "app": room(f"{INNER} control fleet reload", LIBRARIES),
+    "app": room(f"{INNER} control approvals fleet reload", LIBRARIES),
     "demo": room(f"{INNER} system control app cli", LIBRARIES),
     "cli": room(
         f"{INNER} orphans system control app demo file_watch reload", LIBRARIES

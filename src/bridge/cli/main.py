@@ -29,6 +29,7 @@ from bridge.cli.options import (
     remote_options,
     serve_options,
 )
+from bridge.cli.tool_commands import approve_command, pending_command
 from bridge.config import Overrides
 
 
@@ -278,7 +279,7 @@ def mcp_group() -> None:
 
 @cli.group("tool")
 def tool_group() -> None:
-    """The tools a running bridge offers."""
+    """The tools a running bridge offers, and those it holds back."""
 
 
 @mcp_group.command("list", epilog=examples("bridge mcp list"))
@@ -319,6 +320,8 @@ def tool_list_command(
     show_tools(invocation.home, options, tag=tag, server=server)
 
 
+tool_group.add_command(pending_command)
+tool_group.add_command(approve_command)
 cli.add_command(oauth_group)
 cli.add_command(doctor_command)
 

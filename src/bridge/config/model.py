@@ -269,6 +269,10 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     allow_dangerous_commands: Annotated[
         bool, about("Permit shells, `sudo` and shell characters in it.")
     ] = msgspec.field(default=False, name="allow_dangerous_commands")
+    pin: Annotated[
+        bool,
+        about("Hold back changed definitions of all servers (see the servers' `pin`)."),
+    ] = False
     read_only_mode: Annotated[bool, about("Only tools that read.", RESTRICTS)] = (
         msgspec.field(default=False, name="read_only_mode")
     )

@@ -1,8 +1,10 @@
 """What an operator says of definitions that are held back, and what comes of it."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
+
+from bridge.observe.status import PinStatus
 
 PinnedKind = Literal["tools", "prompts"]
 
@@ -25,3 +27,18 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True):
     approved: tuple[Approval, ...] = ()
     misfits: tuple[Approval, ...] = ()
     trouble: str = ""
+
+
+class PinControl(Protocol):
+    """What may be asked of the pins of a running bridge."""
+
+    def pins(self) -> tuple[PinStatus, ...]:
+        """Every server whose definitions are pinned."""
+        ...
+
+    async def approve(self, name: str, wanted: tuple[Approval, ...]) -> Approved | None:
+        """Serve these from now on. None: no such pinned server. Bounded.
+
+        ``name``: of the server, or as it stands in addresses.
+        """
+        ...

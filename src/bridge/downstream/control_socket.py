@@ -16,6 +16,7 @@ from bridge.downstream.gateway import managed_pages
 from bridge.downstream.health import Health, Management
 from bridge.downstream.message import Answer, Request
 from bridge.downstream.oauth_pages import OAuthPages
+from bridge.downstream.pin_pages import PinPages
 from bridge.downstream.reload_pages import ReloadPages
 from bridge.downstream.request import Reader
 from bridge.downstream.routes import Page, find
@@ -46,16 +47,18 @@ class ControlPages:
         knows: Callable[[View], bool],
         oauth: OAuthPages,
         reload: ReloadPages,
+        pins: PinPages,
     ) -> None:
         self._health = health
         self._oauth = oauth
         self._reload = reload
+        self._pins = pins
         self._knows = knows
         self._managed = managed_pages(management)
 
     async def handle(self, request: Request) -> Answer:
         """The page, or 404: MCP itself is not spoken here."""
-        for pages in (self._oauth, self._reload):
+        for pages in (self._oauth, self._reload, self._pins):
             if (answer := await pages.handle(request)) is not None:
                 return answer
         route = find(request.path)

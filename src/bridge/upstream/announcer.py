@@ -127,6 +127,7 @@ class Announcer:
             last_error=life.last_error,
             tags=self._config.tags,
             tls_verified=self._config.verify_ssl,
+            held_back=len(catalog.held),
         )
 
 

@@ -36,6 +36,7 @@ LAST_WRITE = 2.0  # at the end of the actor
 _LOGGED = 20  # told one by one; the last line tells how many more there are
 _HASH_SHOWN = 12
 _KEY_SHOWN = 128
+_NOT_YET = "the server was stopped before it could be written"
 
 Publish = Callable[[PinStatus], None]
 
@@ -62,10 +63,12 @@ class PinKeeper:
         name: str,
         publish: Publish,
         log: Log,
+        edition: int = 0,
     ) -> None:
         self.changed: Callable[[], None] = _nobody
         self._shelf = shelf
         self._name = name
+        self._edition = edition
         self._publish = publish
         self._log = log
         self._book = Book(opened=True)  # nothing is approved before it is read
@@ -174,8 +177,9 @@ class PinKeeper:
 
     def _answer(self) -> None:
         asked, self._asked = self._asked, []
+        unsaved = _NOT_YET if self._shelf.unsaved else ""
         for each in asked:
-            trouble = self._trouble if each.approved else ""
+            trouble = (self._trouble or unsaved) if each.approved else ""
             each.reply.resolve(
                 Approved(approved=each.approved, misfits=each.misfits, trouble=trouble)
             )
@@ -216,6 +220,7 @@ class PinKeeper:
         self._publish(
             PinStatus(
                 name=self._name,
+                edition=self._edition,
                 recorded=len(self._book.pins),
                 trouble=self._trouble,
                 held=tuple(map(_shown, self._held)),

@@ -5,9 +5,11 @@ import trio
 from trio.testing import MockClock
 
 from bridge.actor.child import ChildContext
+from bridge.approvals import Approvals
 from bridge.downstream.control_socket import ControlPages, Listener, serve_control
 from bridge.downstream.health import Health, Management
 from bridge.downstream.oauth_pages import OAuthPages
+from bridge.downstream.pin_pages import PinPages
 from bridge.downstream.reload_pages import ReloadPages
 from bridge.observe import catalogue as events
 from kit.browser import Browser, Reply
@@ -37,6 +39,7 @@ class ControlSide:
             knows=front.room.board.knows,
             oauth=OAuthPages(front.control),
             reload=ReloadPages(None),
+            pins=PinPages(Approvals(lambda _name: None)),
         )
         self.ended = trio.Event()
 
