@@ -36,6 +36,11 @@ LINK_CLOSE = 8.0
 _UPSTREAM = RestartPolicy(type=RestartType.TRANSIENT)
 _ONCE = RestartPolicy(type=RestartType.TEMPORARY)
 
+#: Why an edition leaves, for the log.
+REMOVED = "removed from the configuration"
+REPLACED = "replaced by its changed configuration"
+OVERTAKEN = "its configuration has changed once more"
+
 Publish = Callable[[UpstreamStatus], None]
 PublishLogin = Callable[[OAuthStatus], None]
 
@@ -155,12 +160,13 @@ class Fleet:
         by = trio.current_time() + self._within
         for edition in (seat.successor, seat.serving):
             if edition is not None:
-                self._dismiss(seat, edition, by=by)
+                self._dismiss(seat, edition, by=by, why=REMOVED)
         seat.successor = seat.serving = None
 
     def _fill(self, seat: Seat, config: UpstreamConfig) -> None:
         if seat.successor is not None:  # overtaken before it could take over
-            self._dismiss(seat, seat.successor, by=trio.current_time())
+            now = trio.current_time()
+            self._dismiss(seat, seat.successor, by=now, why=OVERTAKEN)
             seat.successor = None
         edition = Edition(config, number=next(seat.editions))
         if seat.serving is None:
@@ -240,19 +246,20 @@ class Fleet:
         )
         # As long as a call may take: none of them is cut by an edit.
         patience = CallLimits(idle=old.config.timeout).maximum
-        self._dismiss(seat, old, by=trio.current_time() + patience)
+        by = trio.current_time() + patience
+        self._dismiss(seat, old, by=by, why=REPLACED)
 
-    def _dismiss(self, seat: Seat, edition: Edition, *, by: float) -> None:
+    def _dismiss(self, seat: Seat, edition: Edition, *, by: float, why: str) -> None:
         edition.leaving = True
         seat.leaving.add(edition)
-        run = partial(self._see_off, seat, edition, by)
+        run = partial(self._see_off, seat, edition, Drain(deadline=by, reason=why))
         self._errand(f"farewell:{edition.id}", run)
 
-    async def _see_off(self, seat: Seat, edition: Edition, by: float) -> None:
-        """Let an edition finish its calls until ``by``, then forget it."""
+    async def _see_off(self, seat: Seat, edition: Edition, drain: Drain) -> None:
+        """Let an edition finish its calls in time, then forget it."""
         await self._router_settled()  # after this no new call comes to it
-        if edition.address is not None and _told_to_drain(edition.address, by):
-            with trio.move_on_at(by):
+        if edition.address is not None and _told(edition.address, drain):
+            with trio.move_on_at(drain.deadline):
                 await self._supervisor.wait_ended(edition.id)
         await self._supervisor.remove(edition.id)
         name = edition.config.name
@@ -290,10 +297,10 @@ async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def _told_to_drain(address: UpstreamAddress, by: float) -> bool:
+def _told(address: UpstreamAddress, drain: Drain) -> bool:
     """False: the actor does not run now, so nothing of it is in flight."""
     try:
-        address.mailbox.offer(Drain(deadline=by), counted=False)
+        address.mailbox.offer(drain, counted=False)
     except MailboxSealed:
         return False
     return True

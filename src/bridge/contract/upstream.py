@@ -148,6 +148,7 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True):
     """Take no new call, finish those in flight until ``deadline`` (trio time)."""
 
     deadline: float
+    reason: str = "stopping"
 
 
 UpstreamMessage = (

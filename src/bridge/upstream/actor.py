@@ -263,7 +263,7 @@ class UpstreamActor:
     async def _heed(self, stopping: trio.Event) -> None:
         await stopping.wait()
         if self._lifecycle.phase is not Phase.DRAINING:
-            self._drain(trio.current_time())
+            self._drain(trio.current_time(), "stopping")
 
     def _spawn(self, run: Callable[[], Awaitable[None]]) -> None:
         if self._nursery is not None:
@@ -302,7 +302,7 @@ class UpstreamActor:
             case messages.Approve():
                 self._offer.approve(message)
             case messages.Drain():
-                self._drain(message.deadline)
+                self._drain(message.deadline, message.reason)
             case _:
                 assert_never(message)
 
@@ -322,9 +322,9 @@ class UpstreamActor:
         else:
             self._announcer.down()
 
-    def _drain(self, deadline: float) -> None:
+    def _drain(self, deadline: float, reason: str) -> None:
         self._drain_by = deadline
-        self._lifecycle.feed(state.Drain())
+        self._lifecycle.feed(state.Drain(reason))
         self._after()
 
     # --- the link ---
