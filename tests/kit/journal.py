@@ -1,5 +1,7 @@
 """A log that remembers what was said, for assertions by event name and fields."""
 
+from collections.abc import Iterable
+
 from bridge.observe.catalogue import Event
 from bridge.observe.logging import Log
 
@@ -9,7 +11,11 @@ class Journal:
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, dict[str, object]]] = []
-        self.log = Log(_Recorder(self.entries, {}), strict=True)
+        self.hidden: list[tuple[str, tuple[str, ...]]] = []  # `Log.hide`, in order
+        self.log = Log(_Recorder(self.entries, {}), strict=True, hold=self._hide)
+
+    def _hide(self, owner: str, secrets: Iterable[str]) -> None:
+        self.hidden.append((owner, tuple(secrets)))
 
     def of(self, event: Event) -> list[dict[str, object]]:
         """The fields of every occurrence of ``event``."""

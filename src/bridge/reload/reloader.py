@@ -67,8 +67,6 @@ class Reloader:
 
     async def run(self, context: ChildContext) -> None:
         """Do what is asked, and follow the file, until ``context.stopping``."""
-        if self._next.done.is_set():  # ended by a crash of the run before
-            self._next, self._wanted = _Round(), trio.Event()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._work)
@@ -77,7 +75,9 @@ class Reloader:
                 await context.stopping.wait()
                 nursery.cancel_scope.cancel()
         finally:
-            self._end(self._next)
+            waiting, self._next = self._next, _Round()
+            self._wanted = trio.Event()
+            self._end(waiting)
 
     async def plan(self) -> Plan:
         """What the file as it stands now would change."""

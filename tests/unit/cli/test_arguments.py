@@ -180,6 +180,7 @@ def test_the_commands_of_the_first_release_are_there() -> None:
     assert names == {
         *("oauth login", "oauth logout", "oauth status", "doctor"),
         *("serve", "check", "status", "demo", "mcp list", "tool list"),
+        *("plan", "reload"),
         *("server start", "server status", "config validate"),
     }
 
