@@ -22,19 +22,31 @@ class LineFramer:
         Raises `FrameTooLarge` where the limit is passed. The stream is then lost:
         nobody can tell where the next message begins.
         """
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            self._hold(data[start:end])
-            line = bytes(self._held).removesuffix(b"\r")
-            self._held.clear()
-            start = end + 1
-            if line:
-                yield line
-        self._hold(data[start:])
+        first, *others = data.split(b"\n")
+        self._hold(first)
+        if not others:
+            return
+        *whole, rest = others
+        # Whoever floods with empty lines gets no look at each of them.
+        for line in filter(None, (self._gathered(), *whole)):
+            if len(line) > self._limit:
+                raise self._too_long()
+            if cut := line.removesuffix(b"\r"):
+                yield cut
+        self._hold(rest)
+
+    def _gathered(self) -> bytes:
+        line = bytes(self._held)
+        # Emptied by replacement: the room a large line has taken is given back.
+        self._held = bytearray()
+        return line
+
+    def _too_long(self) -> FrameTooLarge:
+        return FrameTooLarge(f"a line is longer than {self._limit} bytes")
 
     def _hold(self, part: bytes) -> None:
         if len(self._held) + len(part) > self._limit:
-            raise FrameTooLarge(f"a line is longer than {self._limit} bytes")
+            raise self._too_long()
         self._held += part
 
 
@@ -47,14 +59,14 @@ class LineCutter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that ``data`` completes, each at most ``limit`` bytes long."""
-        *whole, rest = data.split(b"\n")
-        lines: list[bytes] = []
-        for part in whole:
-            self._hold(part)
-            lines.append(bytes(self._held).removesuffix(b"\r"))
-            self._held.clear()
+        first, *others = data.split(b"\n")
+        self._hold(first)
+        if not others:
+            return []
+        *whole, rest = others
+        lines = [self.rest(), *(line[: self._limit] for line in whole if line)]
         self._hold(rest)
-        return [line for line in lines if line]
+        return [cut for line in lines if (cut := line.removesuffix(b"\r"))]
 
     def rest(self) -> bytes:
         """What came after the last newline, when the stream has ended."""

@@ -23,14 +23,14 @@ class StderrLog:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._last = ""
+        self._last = b""
         self._allowance = Allowance(burst=_BURST, per_second=_PER_SECOND)
         self.ended = trio.Event()
 
     @property
     def last_words(self) -> str:
         """The last line, short and printable; empty when nothing was said."""
-        return self._last[:_LAST_WORDS]
+        return _printable(self._last)[:_LAST_WORDS]
 
     async def read(self, stream: trio.abc.ReceiveStream) -> None:
         """Drain the stream to its end."""
@@ -55,13 +55,20 @@ class StderrLog:
             await trio.sleep(_FLOOD_PAUSE)
 
     def _take(self, line: bytes) -> None:
-        text = "".join(c for c in line.decode("utf-8", "replace") if c.isprintable())
-        if not text.strip():
+        if not line.strip():
             return
-        self._last = text
-        if self._allowance.take():
+        self._last = line
+        # Asked first: of a flood most lines need not be made printable.
+        if not self._allowance.take():
+            return
+        if text := _printable(line):
             self._log.emit(
                 events.UPSTREAM_STDERR,
                 line=text,
                 suppressed=self._allowance.suppressed(),
             )
+
+
+def _printable(line: bytes) -> str:
+    text = "".join(c for c in line.decode("utf-8", "replace") if c.isprintable())
+    return text if text.strip() else ""
