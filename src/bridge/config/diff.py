@@ -14,6 +14,10 @@ _LIVE = frozenset(
         "default_namespace",
         "separator",
         "config_reload",
+        "read_only_mode",
+        "tool_security",
+        "security",
+        "access",
         # Used up while loading; their effect is in the servers' own values.
         "allow_command_substitution",
         "allow_dangerous_commands",

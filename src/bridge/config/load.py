@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from bridge.config.check import check_bridge
+from bridge.config.check_policy import check_access, check_limits
 from bridge.config.check_server import check_server, settle
 from bridge.config.expand import Commands, Substitute
 from bridge.config.findings import SERVERS, Findings, fatal, left_out, render
@@ -90,6 +91,7 @@ class _Loader:
         bridge = self._bridge(top.get("bridge"), overrides)
         self._check_names(servers)
         upstreams = tuple(self._upstreams(servers, self._commands(bridge)))
+        check_access(bridge, upstreams, self.findings)
         return Config(upstreams=upstreams, bridge=bridge)
 
     def _top(self) -> dict[str, Json]:
@@ -142,6 +144,7 @@ class _Loader:
             findings=self.findings,
         )
         check_bridge(bridge, self.findings)
+        check_limits(bridge, ("bridge",), self.findings)
         return bridge
 
     def _commands(self, bridge: BridgeConfig) -> Commands:
@@ -193,6 +196,7 @@ class _Loader:
         server = settle(msgspec.structs.replace(read, name=name))
         if isinstance(value, dict) and not disabled:
             check_server(server, path, self.findings)
+            check_limits(server, path, self.findings)
         return server
 
     def _is_disabled(self, value: Json) -> bool:

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bridge.config.access import AccessConditionConfig, AccessRuleConfig
 from bridge.config.section import (
     MILLISECONDS,
     NEEDED,
     PLANNED,
-    RESTRICTS,
     Reading,
     Section,
     about,
@@ -32,6 +32,8 @@ from bridge.config.server import (
 )
 
 __all__ = [
+    "AccessConditionConfig",
+    "AccessRuleConfig",
     "AggregationConfig",
     "AuthConfig",
     "AuthenticationConfig",
@@ -218,9 +220,9 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     failover: Annotated[FailoverConfig, about("Servers that keep failing.")] = (
         FailoverConfig()
     )
-    config_reload: Annotated[
-        ConfigReloadConfig, about("Changes of the file.")
-    ] = ConfigReloadConfig()
+    config_reload: Annotated[ConfigReloadConfig, about("Changes of the file.")] = (
+        ConfigReloadConfig()
+    )
     drain_timeout: Annotated[float, about("Time a stop may take in all (s).", ge=0)] = (
         30.0
     )
@@ -273,8 +275,8 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
         bool,
         about("Hold back changed definitions of all servers (see the servers' `pin`)."),
     ] = False
-    read_only_mode: Annotated[bool, about("Only tools that read.", RESTRICTS)] = (
-        msgspec.field(default=False, name="read_only_mode")
+    read_only_mode: Annotated[bool, about("Only tools that read.")] = msgspec.field(
+        default=False, name="read_only_mode"
     )
     tool_security: Annotated[ToolSecurityConfig, about("Which tools may be used.")] = (
         msgspec.field(default=ToolSecurityConfig(), name="tool_security")
@@ -282,6 +284,10 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     security: Annotated[SecurityConfig, about("The same two in one section.")] = (
         SecurityConfig()
     )
+    access: Annotated[
+        tuple[AccessRuleConfig, ...],
+        about("Who sees which servers and tools (R48). Empty: everybody sees all."),
+    ] = ()
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ class Reader:
         for field, written in self._recognised(kind, value, place):
             inner = place.member(field, written)
             self._findings.written_as(inner.path, inner.written)
-            self._report_planned(inner, value[written])
+            self._report_planned(inner)
             member = self._value(field.kind, value[written], inner)
             if member is not _NOT_GIVEN:
                 read[field.key] = member
@@ -93,11 +93,7 @@ class Reader:
         known = {spelling: field for field in fields for spelling in field.spellings}
         for key in value:
             if key not in known and key not in NOTES:
-                self._findings.warning(
-                    (*place.written, key),
-                    "unknown key, ignored",
-                    suggestion(key, [field.key for field in fields]),
-                )
+                self._report_unknown(kind, (*place.written, key))
         for field in fields:
             given = [key for key in field.spellings if key in value]
             for other in given[1:]:
@@ -107,15 +103,15 @@ class Reader:
             if given and value[given[0]] is not None:
                 yield field, given[0]
 
-    def _report_planned(self, place: Place, value: Json) -> None:
-        """A limit that nobody keeps is refused; other plans are only announced."""
-        if place.reading.restricts and value:
-            self._findings.error(
-                place.path,
-                "this release does not keep this limit",
-                "take it out, and expose only servers whose tools may all be used",
-            )
-        elif place.reading.planned:
+    def _report_unknown(self, kind: type[Section], path: Path) -> None:
+        hint = suggestion(str(path[-1]), [field.key for field in fields_of(kind)])
+        if kind.strict:
+            self._findings.error(path, "unknown key in a section that limits", hint)
+        else:
+            self._findings.warning(path, "unknown key, ignored", hint)
+
+    def _report_planned(self, place: Place) -> None:
+        if place.reading.planned:
             self._findings.warning(
                 place.path, "read, but nothing acts on it in this release"
             )

@@ -62,8 +62,20 @@ def sections() -> tuple[type[Section], ...]:
 
 def _nested(kind: type[Section]) -> Iterator[tuple[Field, type[Section]]]:
     for field in fields_of(kind):
-        if isinstance(field.kind, inspect.StructType):
-            yield field, cast("type[Section]", field.kind.cls)
+        inner = inside(field.kind)
+        if isinstance(inner, inspect.StructType):
+            yield field, cast("type[Section]", inner.cls)
+
+
+def inside(kind: inspect.Type) -> inspect.Type:
+    """What a list lists, and what is there if anything is."""
+    match kind:
+        case inspect.UnionType(types=types):
+            return next(t for t in types if not isinstance(t, inspect.NoneType))
+        case inspect.VarTupleType(item_type=item):
+            return item
+        case _:
+            return kind
 
 
 def _section(kind: type[Section]) -> Schema:
@@ -101,7 +113,7 @@ def _property(field: Field) -> Schema:
 
 def _default(field: Field) -> object:
     if isinstance(field.kind, inspect.StructType):
-        return None
+        return None  # its members have their own
     return msgspec.to_builtins(field.default)
 
 
@@ -173,7 +185,8 @@ def _tables(path: str, kind: type[Section]) -> Iterator[str]:
     head = "| key | value | default | meaning |\n|---|---|---|---|"
     yield f"### `{path}`\n\n{(kind.__doc__ or '').strip()}\n\n{head}\n{rows}"
     for field, inner in _nested(kind):
-        yield from _tables(f"{path}.{field.key}", inner)
+        several = "[]" if isinstance(field.kind, inspect.VarTupleType) else ""
+        yield from _tables(f"{path}.{field.key}{several}", inner)
 
 
 def _row(field: Field) -> str:
@@ -201,6 +214,8 @@ def _words(kind: inspect.Type) -> str:
             return next(_words(t) for t in types if not isinstance(t, inspect.NoneType))
         case inspect.LiteralType(values=values):
             return ", ".join(f"`{value}`" for value in values)
+        case inspect.VarTupleType(item_type=inspect.StructType()):
+            return "list of sections"
         case inspect.VarTupleType():
             return "list of texts"
         case inspect.DictType():

@@ -36,7 +36,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     split: str | None = None  # one text is taken too, split here ("": white space)
     needed: bool = False  # an unset variable in it leaves the server out (R20)
     planned: bool = False  # read and checked, but nothing acts on it yet
-    restricts: bool = False  # planned, and refused: it would promise a protection
 
 
 class _Bounds(TypedDict, total=False):
@@ -64,13 +63,14 @@ def about(
 
 NEEDED = Reading(needed=True)
 PLANNED = Reading(planned=True)
-RESTRICTS = Reading(planned=True, restricts=True)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A frozen part of the configuration whose ``repr`` shows no secret."""
 
     not_in_file: ClassVar[frozenset[str]] = frozenset()
+    #: A limit that is misspelt would be none: an unknown key in it is an error.
+    strict: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         shown = (

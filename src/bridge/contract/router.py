@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from bridge.contract.access import AccessRule, ToolLimits
 from bridge.contract.catalog import Catalog
 from bridge.contract.upstream import UpstreamAddress, UpstreamState
 from bridge.protocol.frame import Frame
@@ -78,6 +79,7 @@ class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 100
     tags: frozenset[str] = frozenset()
     stale_after: float = 900.0  # seconds an absent upstream stays listed
+    tool_limits: ToolLimits = ToolLimits()
 
 
 class Reconfigured(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,7 @@ class Reconfigured(msgspec.Struct, frozen=True, kw_only=True):
     conflict_resolution: str = "namespace"
     separator: str = "__"
     aggregate: frozenset[str] = frozenset({"tools", "prompts", "resources"})
+    access: tuple[AccessRule, ...] = ()  # empty: everybody sees everything
 
 
 class SubscriptionsChanged(msgspec.Struct, frozen=True, kw_only=True):

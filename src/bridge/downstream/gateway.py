@@ -12,7 +12,7 @@ import trio
 
 from bridge.config.model import BridgeConfig
 from bridge.contract.control import Control
-from bridge.downstream.answer import method_not_allowed, not_found
+from bridge.downstream.answer import method_not_allowed, not_found, refusal
 from bridge.downstream.authority import AuthorityPolicy
 from bridge.downstream.challenge import challenge
 from bridge.downstream.client_metadata import client_metadata
@@ -56,6 +56,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 #: Pages that show a view; of one without any upstream they would show nothing.
 _VIEWS = frozenset({Page.SSE, Page.MCP, Page.TOOLS})
+#: Pages that show to each client what it may see; all others are of the whole bridge.
+_FOR_EVERYBODY = _VIEWS | {
+    *(Page.MESSAGES, Page.STATUS, Page.SERVERS, Page.TAGS, Page.SERVER_STATUS)
+}
 
 
 class Gateway:
@@ -101,13 +105,26 @@ class Gateway:
             if route.page.public:
                 return self._public(request, route.page)
             admission = await self._parts.door.admit(request)
+            return await self._admitted(request, route, admission)
         except GuardError as error:
             return self._refuse(request, error)
-        if request.method not in route.page.methods:
-            return method_not_allowed(route.page.methods)
-        if route.page in _VIEWS and not self._parts.knows(route.view):
+
+    async def _admitted(
+        self, request: Request, route: Route, admission: Admission
+    ) -> Answer:
+        """The page, as far as this client may see it. Raises `GuardError`."""
+        page = route.page
+        if request.method not in page.methods:
+            return method_not_allowed(page.methods)
+        board = self._parts.dispatcher.board
+        view = board.view_for(route.view, admission.entitlement)
+        if page in _VIEWS and not self._parts.knows(view):
             return not_found("there is no server for this address")
-        return await self._page(request, route, admission)
+        if page not in _FOR_EVERYBODY and not view.access.is_full:
+            return refusal(
+                403, "forbidden", "this is for those who may see every server"
+            )
+        return await self._page(request, Route(page, view), admission)
 
     async def sweep(self) -> None:
         """End `/mcp` sessions nobody uses, for ever."""
@@ -183,11 +200,11 @@ def managed_pages(
     management: Management,
 ) -> dict[Page, Callable[[Route], Response]]:
     return {
-        Page.STATUS: lambda _: management.status(),
-        Page.SERVERS: lambda _: management.servers(),
-        Page.TAGS: lambda _: management.tags(),
+        Page.STATUS: lambda route: management.status(route.view),
+        Page.SERVERS: lambda route: management.servers(route.view),
+        Page.TAGS: lambda route: management.tags(route.view),
         Page.TOOLS: lambda route: management.tools(route.view),
-        Page.SERVER_STATUS: lambda route: management.server(route.view.server or ""),
+        Page.SERVER_STATUS: lambda route: management.server(route.view),
         Page.RECONNECT: lambda route: management.reconnect(route.view.server or ""),
         Page.RESCAN: lambda _: management.rescan(),
         Page.METRICS: lambda _: management.metrics(),

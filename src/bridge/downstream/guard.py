@@ -6,6 +6,7 @@ from urllib.parse import unquote_plus
 import msgspec
 import trio
 
+from bridge.contract.access import NO_TOKEN, Entitlement
 from bridge.contract.principal import ANONYMOUS, Principal
 from bridge.downstream.message import DoubledHeader, Request
 from bridge.errors import GuardError, TokenMissing
@@ -25,11 +26,11 @@ WINDOW = 10.0
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
-    """Who came in. ``expires_at`` is the token's ``exp`` in epoch seconds, without the
-    leeway; None: never (authentication is off)."""
+    """Who came in, and what the token says it may. ``expires_at`` is its ``exp`` in
+    epoch seconds, without the leeway; None: never (authentication is off)."""
 
     principal: Principal
-    scopes: frozenset[str] = frozenset()
+    entitlement: Entitlement = NO_TOKEN
     expires_at: float | None = None
 
 
@@ -78,7 +79,7 @@ class Guard:
             raise
         return Admission(
             principal=verified.principal,
-            scopes=verified.scopes,
+            entitlement=Entitlement(verified.scopes, verified.claims),
             expires_at=verified.expires_at,
         )
 

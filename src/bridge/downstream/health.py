@@ -12,11 +12,14 @@ import trio
 from bridge.contract.control import Control
 from bridge.downstream.answer import json, not_found
 from bridge.downstream.message import Response
+from bridge.downstream.sight import seen, withheld
 from bridge.observe.status import BridgeStatus, UpstreamStatus
 from bridge.router.dispatch import Dispatcher
-from bridge.router.policy import View
+from bridge.router.policy import EVERYTHING, View
 
 METRICS_TYPE = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
+#: Of the tools that are withheld; the list of tools names them all.
+WITHHELD_SHOWN = 100
 
 
 class Health:
@@ -50,34 +53,39 @@ class Management:
         self._dispatcher = dispatcher
         self._metrics = metrics
 
-    def status(self) -> Response:
+    def status(self, view: View) -> Response:
         """The live state of the bridge and of every upstream (R54)."""
-        return json(shown(self._control.status(), now=trio.current_time()))
+        said = shown(self._status(view), now=trio.current_time())
+        held = withheld(view, board=self._dispatcher.board)
+        said["withheld"], said["withheldCount"] = held[:WITHHELD_SHOWN], len(held)
+        return json(said)
 
-    def servers(self) -> Response:
+    def servers(self, view: View) -> Response:
         """Every upstream."""
-        servers = self._servers()
+        servers = self._servers(view)
         return json({"servers": servers, "count": len(servers)})
 
-    def server(self, name: str) -> Response:
-        """One upstream, or 404."""
-        for server in self._servers():
-            if server["name"] == name:
+    def server(self, view: View) -> Response:
+        """The one upstream of this address, or 404."""
+        for server in self._servers(view):
+            if server["name"] == view.server:
                 return json(server)
-        return no_server(name)
+        return no_server(view.server or "")
 
-    def tags(self) -> Response:
+    def tags(self, view: View) -> Response:
         """Every tag, and which upstreams carry it."""
         carriers: dict[str, list[str]] = {}
-        for upstream in self._control.status().upstreams:
+        for upstream in self._status(view).upstreams:
             for tag in upstream.tags:
                 carriers.setdefault(tag, []).append(upstream.name)
         return json({"tags": dict(sorted(carriers.items())), "count": len(carriers)})
 
     def tools(self, view: View) -> Response:
-        """The tools of a view, as a client would be shown them."""
+        """The tools of a view, as a client would be shown them; and those that are
+        withheld from everybody, with the reason (R128)."""
         tools = self._dispatcher.listing(view, "tools")
-        return json({"tools": tools, "count": len(tools)})
+        held = withheld(view, board=self._dispatcher.board)
+        return json({"tools": tools, "count": len(tools), "withheld": held})
 
     def reconnect(self, name: str) -> Response:
         """Begins to connect anew; the status tells how it went."""
@@ -95,9 +103,15 @@ class Management:
             return not_found("metrics are not kept")
         return Response(status=200, headers=METRICS_TYPE, body=self._metrics())
 
-    def _servers(self) -> list[dict[str, object]]:
+    def _status(self, view: View) -> BridgeStatus:
+        # Only who looks counts: the status is of the bridge, not of a route.
+        everything = EVERYTHING.seen_with(view.access)
+        board = self._dispatcher.board
+        return seen(self._control.status(), view=everything, board=board)
+
+    def _servers(self, view: View) -> list[dict[str, object]]:
         now = trio.current_time()
-        return [upstream(u, now=now) for u in self._control.status().upstreams]
+        return [upstream(u, now=now) for u in self._status(view).upstreams]
 
 
 def shown(status: BridgeStatus, *, now: float) -> dict[str, object]:

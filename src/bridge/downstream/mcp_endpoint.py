@@ -14,6 +14,7 @@ from bridge.downstream.event_stream import HEADERS as EVENT_HEADERS
 from bridge.downstream.event_stream import OPENING, EventStream, Lifetime, event
 from bridge.downstream.guard import Admission
 from bridge.downstream.message import Answer, Request, Response
+from bridge.downstream.renewal import renew
 from bridge.downstream.request import Refused, accepts, require_json
 from bridge.downstream.sse_endpoint import (
     RETRY_LATER,
@@ -99,6 +100,7 @@ class McpEndpoint:
                 view=view,
                 transport="mcp",
                 expires_at=admission.expires_at,
+                entitlement=admission.entitlement,
             )
         except Overloaded as error:
             return rpc_error(
@@ -198,14 +200,16 @@ class McpEndpoint:
     def _session(
         self, request: Request, admission: Admission, *, view: View
     ) -> Session:
-        """The session a request belongs to. Raises `Refused`."""
+        """The session a request belongs to. Raises `Refused` and `TokenRefused`."""
         session_id = request.header(SESSION_HEADER)
         if session_id is None:
             raise Refused(_no_session(request))
         session = self._sessions.find(session_id, admission.principal)
-        if session is None or session.transport != "mcp" or session.view != view:
+        if session is None or session.transport != "mcp":
             raise Refused(unknown_session())
-        session.extend(admission.expires_at)
+        if session.place != view.place:
+            raise Refused(unknown_session())
+        renew(session, admission, self._dispatcher)
         return session
 
 

@@ -7,6 +7,7 @@ from bridge.downstream.answer import refusal, rpc_error
 from bridge.downstream.event_stream import EventStream, Lifetime
 from bridge.downstream.guard import Admission
 from bridge.downstream.message import Answer, Request, Response
+from bridge.downstream.renewal import renew
 from bridge.downstream.request import require_json
 from bridge.errors import FrameInvalid, Overloaded
 from bridge.protocol.codes import Code
@@ -50,6 +51,7 @@ class SseEndpoint:
                 view=view,
                 transport="sse",
                 expires_at=admission.expires_at,
+                entitlement=admission.entitlement,
             )
         except Overloaded as error:
             return refusal(503, error.code, error.public, headers=RETRY_LATER)
@@ -70,10 +72,10 @@ class SseEndpoint:
         session = self._find(session_id, admission)
         if session is None:
             return unknown_session()
-        session.extend(admission.expires_at)
         body = await request.body()
         if session.closed.is_set():  # meanwhile
             return unknown_session()
+        renew(session, admission, self._dispatcher)  # no wait between it and the use
         return await self._take(session, body)
 
     async def _take(self, session: Session, body: bytes) -> Response:

@@ -32,6 +32,7 @@ class Reason(Enum):
     ID_KIND = "the token is an ID token; only access tokens are accepted"
     OTHER_KIND = "the token is a logout, refresh or event token"
     IDENTITY = "the token names neither a subject nor a client"
+    OUTDATED = "the session has seen a newer token, which allows something else"
     CARRIAGE = "the token must come once, in the Authorization header, and only there"
 
 

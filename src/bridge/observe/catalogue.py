@@ -300,6 +300,15 @@ CALL_FINISHED = Event(
     ("tool", "method", "outcome", "seconds", "bytes_in", "bytes_out"),
 )
 CALL_REJECTED = Event("call.rejected", "info", ("tool", "method", "error"))
+CALL_WITHHELD = Event(  # the client was told that there is no such name
+    "call.withheld", "info", ("upstream", "name", "reason")
+)
+ROUTER_TOOLS_WITHHELD = Event(  # ``tools`` of one server by policy, ``example`` one
+    "router.tools_withheld", "info", ("upstream", "tools", "example", "reason")
+)
+SESSION_TOKEN_OUTDATED = Event(  # it saw a newer token, which allows something else
+    "session.token_outdated", "info", ("session",)
+)
 
 # --- identity and downstream ---
 

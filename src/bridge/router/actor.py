@@ -36,12 +36,14 @@ from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol import methods
 from bridge.protocol.frame import Frame, encode, text_member
+from bridge.router import notices
 from bridge.router.board import Board, Presence
 from bridge.router.namespace import NameConflict
 from bridge.router.policy import EVERYTHING, View
 from bridge.router.relay import log_wanted, tell
 from bridge.router.session import Session, Sessions
-from bridge.router.table import Conflict, Kind, RoutingTable
+from bridge.router.sieve import Withheld
+from bridge.router.table import Conflict, RoutingTable
 from bridge.router.target import owner_of
 
 #: List changes within this time reach the clients as one (protocol 4.5), in s.
@@ -49,12 +51,6 @@ COALESCE = 0.25
 #: A flapping upstream makes clients read lists again at most this often, in s.
 REJOIN_SPACING = 30.0
 
-_NOTICE: dict[Kind, str] = {
-    "tools": methods.TOOLS_LIST_CHANGED,
-    "prompts": methods.PROMPTS_LIST_CHANGED,
-    "resources": methods.RESOURCES_LIST_CHANGED,
-    "templates": methods.RESOURCES_LIST_CHANGED,
-}
 _NO_URIS = Subscriptions(uris=frozenset())
 _NO_LEVEL = LogLevel(level=None)
 
@@ -82,6 +78,7 @@ class RouterActor:
         self._told_level: dict[str, LogLevel | None] = {}
         self._interests_moved = False
         self._reported: frozenset[Conflict] = frozenset()
+        self._withheld: dict[str, list[Withheld]] = {}
         self._last_rejoin: dict[str, float] = {}
         # What successors say of themselves while the edition before still serves.
         self._successors: dict[str, Presence] = {}
@@ -233,6 +230,14 @@ class RouterActor:
             self._successors.pop(name, None)
             self._forget_told(name)
         self._publish()
+        self._follow_access()
+
+    def _follow_access(self) -> None:
+        """Open sessions see what the rules give to their tokens now."""
+        for session in self._sessions.all():
+            view = self._board.view_for(session.place, session.entitlement)
+            if notices.show(session, view):
+                self._interests_moved = True
 
     def _set(self, presence: Presence) -> None:
         name = presence.address.name
@@ -253,14 +258,14 @@ class RouterActor:
             if presence.catalog is not None
         }
         before = {view: self._board.table(view) for view in self._views()}
+        whole = self._board.whole
         try:
-            changed = self._board.publish(self._rules, catalogs)
+            self._board.publish(self._rules, catalogs)
         except NameConflict as conflict:
             self._log.emit(
                 events.ROUTER_NAME_CONFLICT, name=conflict.public, policy="error"
             )
-            return
-        if not changed:
+        if self._board.whole is whole:
             return
         self._report_table()
         for view, table in before.items():
@@ -287,6 +292,22 @@ class RouterActor:
             tools=len(table.entries("tools")),
             conflicts=len(table.conflicts),
         )
+        self._report_withheld()
+
+    def _report_withheld(self) -> None:
+        found: dict[str, list[Withheld]] = {}
+        for each in self._board.withheld:
+            found.setdefault(each.upstream, []).append(each)
+        for upstream, held in found.items():
+            if self._withheld.get(upstream) != held:
+                self._log.emit(
+                    events.ROUTER_TOOLS_WITHHELD,
+                    upstream=upstream,
+                    tools=len(held),
+                    example=held[0].key,
+                    reason=held[0].reason,
+                )
+        self._withheld = found
 
     def _note_rejoin(self, name: str) -> None:
         now = trio.current_time()
@@ -389,6 +410,10 @@ class RouterActor:
         if policy is None or not session.view.admits(policy):
             return False
         frame = message.frame
+        if frame.method != methods.ELICITATION_COMPLETE and not (
+            session.view.admits_whole(policy)
+        ):
+            return False  # it sees single tools: what a server says at large is not its
         match frame.method:
             case methods.RESOURCES_UPDATED:
                 return text_member(frame.params, "uri") in session.subscriptions
@@ -405,7 +430,7 @@ def _flag_changes(
     session: Session, then: RoutingTable, now: RoutingTable, *, rejoined: bool
 ) -> None:
     """One notice per kind whose list differs, or that an upstream brought back."""
-    for kind, method in _NOTICE.items():
+    for kind, method in notices.NOTICE.items():
         entries = now.entries(kind)
         if then.entries(kind) != entries or (rejoined and entries):
             session.outbox.flag(method, encode(Frame(method=method)))

@@ -6,12 +6,17 @@ router writes; a reader takes an attribute and keeps what it got.
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
+from bridge.contract.access import Entitlement
 from bridge.contract.catalog import Catalog
 from bridge.contract.router import Reconfigured
 from bridge.contract.upstream import UpstreamAddress, UpstreamState
+from bridge.router.access import access_of
+from bridge.router.namespace import NameConflict
 from bridge.router.policy import EVERYTHING, View
-from bridge.router.table import RoutingTable, build_table
+from bridge.router.sieve import Sieve, Sifted, Withheld
+from bridge.router.table import Kind, RoutingTable, build_table
 
 #: Views asked for lately; one route per server and a few tags is the usual use.
 MAX_VIEWS = 64
@@ -40,22 +45,39 @@ class Board:
         self._settled = trio.Event()
         self._version = 0
         self._catalogs: dict[str, Catalog] = {}
+        self._sieve = Sieve()
+        self._sifted = Sifted({}, ())
         self._views: dict[View, RoutingTable] = {}
         self.publish(self.rules, {})
 
     def publish(self, rules: Reconfigured, catalogs: dict[str, Catalog]) -> bool:
         """Make these catalogs the namespace. False: nothing changed.
 
-        Raises `NameConflict` and keeps the last good table (R121).
+        Raises `NameConflict` and keeps the last good table (R121), less what the new
+        rules forbid: a limit never waits for somebody to settle a name.
         """
         if self._views and rules == self.rules and catalogs == self._catalogs:
             return False
-        table = build_table(rules, catalogs, version=self._version + 1)
+        sifted = self._sieve.sift(rules, catalogs)
+        try:
+            self._take(rules, sifted)
+        except NameConflict:
+            self._tighten(rules)
+            raise
+        self._catalogs = dict(catalogs)
+        return True
+
+    def _take(self, rules: Reconfigured, sifted: Sifted) -> None:
+        table = build_table(rules, sifted.catalogs, version=self._version + 1)
         self._version += 1
         self.rules = rules
-        self._catalogs = dict(catalogs)
+        self._sifted = sifted
         self._views = {EVERYTHING: table}
-        return True
+
+    def _tighten(self, rules: Reconfigured) -> None:
+        limited = with_limits_of(self.rules, rules)
+        if limited != self.rules:
+            self._take(limited, Sieve().sift(limited, self._sifted.catalogs))
 
     @property
     def whole(self) -> RoutingTable:
@@ -65,17 +87,41 @@ class Board:
         """The table of a view, built when it is first asked for."""
         table = self._views.get(view)
         if table is None:
-            table = build_table(
-                self.rules, self._catalogs, version=self._version, admits=view.admits
-            )
+            offered = self._sifted.catalogs
+            table = build_table(self.rules, offered, version=self._version, view=view)
             while len(self._views) >= MAX_VIEWS:
                 self._views.pop(next(v for v in self._views if v != EVERYTHING))
             self._views[view] = table
         return table
 
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """The tools nobody is offered, and why: for operators."""
+        return self._sifted.withheld
+
     def knows(self, view: View) -> bool:
         """Whether any configured upstream belongs to the view."""
-        return view == EVERYTHING or any(map(view.admits, self.rules.policies))
+        return view.place == EVERYTHING or any(map(view.admits, self.rules.policies))
+
+    def view_for(self, place: View, entitlement: Entitlement) -> View:
+        """What a route shows to the holder of a token."""
+        return place.seen_with(access_of(self.rules.access, entitlement))
+
+    def sees(self, view: View, name: str) -> bool:
+        """Whether a configured server, also a disabled one, is in the view."""
+        if view.access.is_full:
+            return True
+        return any(p.name == name and view.admits(p) for p in self.rules.policies)
+
+    def why_not(self, kind: Kind, name: str) -> tuple[str, str] | None:
+        """Of a name a client was told to be unknown: whose it is, and the reason."""
+        for each in self.withheld if kind == "tools" else ():
+            if each.name == name:
+                return each.upstream, each.reason
+        route = self.whole.find(kind, name)
+        if route is None:
+            return None
+        return route.upstream, "not in what this client's token and address show"
 
     def set_starting(self, names: frozenset[str]) -> None:
         """Which upstreams have not yet been up or failed once."""
@@ -91,3 +137,17 @@ class Board:
                 for policy in self.rules.policies
             ):
                 await self._settled.wait()
+
+
+def with_limits_of(rules: Reconfigured, newer: Reconfigured) -> Reconfigured:
+    """The names as they were, under the limits of newer rules."""
+    limits = {policy.name: policy.tool_limits for policy in newer.policies}
+    return replace(
+        rules,
+        policies=tuple(
+            replace(policy, tool_limits=limits[policy.name])
+            for policy in rules.policies
+            if policy.name in limits
+        ),
+        access=newer.access,
+    )

@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from bridge.actor.mailbox import MailboxFull, MailboxSealed
 from bridge.actor.reply import Reply
+from bridge.contract.access import Entitlement
 from bridge.contract.router import RouterMessage, SubscriptionsChanged
 from bridge.contract.upstream import Answer, Call, Cancel, Notify
 from bridge.errors import (
@@ -29,8 +30,10 @@ from bridge.errors import (
 from bridge.observe import catalogue as events
 from bridge.protocol import methods
 from bridge.protocol.codes import Code, error_body, error_frame
-from bridge.protocol.frame import Frame, encode, members, text
+from bridge.protocol.frame import Frame, encode, members, text, text_member
 from bridge.protocol.methods import required_text
+from bridge.router import notices
+from bridge.router.access import is_older
 from bridge.router.board import Board, Presence
 from bridge.router.failure import failure
 from bridge.router.outbox import Outbox
@@ -52,6 +55,7 @@ _LISTS: dict[str, Kind] = {
     methods.RESOURCES_LIST: "resources",
     methods.RESOURCES_TEMPLATES_LIST: "templates",
 }
+_NAMED: dict[str, Kind] = {methods.TOOLS_CALL: "tools", methods.PROMPTS_GET: "prompts"}
 _EMPTY = Raw(b"{}")
 
 
@@ -101,6 +105,11 @@ class Dispatcher:
         sessions.on_close = self._session_closed
 
     @property
+    def board(self) -> Board:
+        """What is published, for pages that show it."""
+        return self._board
+
+    @property
     def in_flight(self) -> int:
         """Calls that wait for their upstreams, over all sessions."""
         return sum(len(session.in_flight) for session in self._sessions.all())
@@ -137,6 +146,20 @@ class Dispatcher:
         else:
             self._answered(session, frame)
 
+    def entitle(self, session: Session, entitlement: Entitlement) -> bool:
+        """The session sees from now on what this token allows.
+
+        False: it has seen a newer token, which allows something else; this one is
+        good for nothing more here.
+        """
+        view = self._board.view_for(session.place, entitlement)
+        if is_older(entitlement, than=session.entitlement):
+            return view == session.view
+        session.entitlement = entitlement
+        if notices.show(session, view):
+            self._to_router(SubscriptionsChanged())
+        return True
+
     def listing(self, view: View, kind: Kind) -> tuple[dict[str, Raw], ...]:
         """What a view lists, for the listing routes."""
         return self._board.table(view).entries(kind)
@@ -153,6 +176,8 @@ class Dispatcher:
             sink.put(encode(refused), response=True)
         except BridgeError as error:
             session.log.emit(events.CALL_REJECTED, method=method, error=error.code)
+            if isinstance(error, UnknownName):
+                self._explain(session, frame)
             sink.put(encode(failure(frame.id, method, error)), response=True)
         else:
             if result is not None:
@@ -298,6 +323,19 @@ class Dispatcher:
                 state="disconnected",
             )
         return presence
+
+    def _explain(self, session: Session, frame: Frame) -> None:
+        """Tell the operator, and only him, of a name that is there for others."""
+        kind = _NAMED.get(str(frame.method))
+        name = text_member(frame.params, "name")
+        if kind is None or name is None:
+            return
+        found = self._board.why_not(kind, name)
+        if found is not None:
+            upstream, reason = found
+            session.log.emit(
+                events.CALL_WITHHELD, upstream=upstream, name=name, reason=reason
+            )
 
     # --- notifications and answers of the client ---
 

@@ -3,6 +3,7 @@
 from bridge.config.model import AggregationConfig, BridgeConfig, Config, UpstreamConfig
 from bridge.config.names import slug
 from bridge.contract.router import Reconfigured, UpstreamPolicy
+from bridge.router.limits import access_rules, tool_limits
 
 
 def rules_of(config: Config) -> Reconfigured:
@@ -17,6 +18,7 @@ def rules_of(config: Config) -> Reconfigured:
         conflict_resolution=bridge.conflict_resolution,
         separator=bridge.separator,
         aggregate=_aggregated(bridge.aggregation),
+        access=access_rules(bridge.access),
     )
 
 
@@ -36,6 +38,7 @@ def policy_of(upstream: UpstreamConfig, bridge: BridgeConfig) -> UpstreamPolicy:
         priority=upstream.priority,
         tags=frozenset(upstream.tags),
         stale_after=upstream.stale_after,
+        tool_limits=tool_limits(upstream, bridge),
     )
 
 

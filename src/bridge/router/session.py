@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 import trio
 
+from bridge.contract.access import NO_TOKEN, Entitlement
 from bridge.contract.principal import Principal
 from bridge.contract.upstream import CallReply, UpstreamAddress
 from bridge.errors import Overloaded
@@ -56,6 +57,7 @@ class Session:
         session_id: str,
         principal: Principal,
         view: View,
+        entitlement: Entitlement,
         transport: SessionTransport,
         outbox: Outbox,
         expires_at: float | None,
@@ -63,7 +65,9 @@ class Session:
     ) -> None:
         self.session_id = session_id
         self.principal = principal
-        self.view = view
+        self.place = view.place  # its route, for good
+        self.view = view  # what its newest token leaves of that
+        self.entitlement = entitlement
         self.transport = transport
         self.outbox = outbox
         self.expires_at = expires_at
@@ -155,6 +159,7 @@ class Sessions:
         view: View,
         transport: SessionTransport,
         expires_at: float | None,
+        entitlement: Entitlement = NO_TOKEN,
     ) -> Session:
         """A new session. Raises `Overloaded` at either limit."""
         self._check_limits(principal)
@@ -164,6 +169,7 @@ class Sessions:
             session_id=session_id,
             principal=principal,
             view=view,
+            entitlement=entitlement,
             transport=transport,
             outbox=Outbox(max_frames=self._outbox_frames, max_bytes=self._outbox_bytes),
             expires_at=expires_at,

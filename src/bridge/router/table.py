@@ -5,7 +5,7 @@ Built anew whenever something changes; readers keep whichever table they have. A
 upstreams offer is reached on each upstream's own route.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Literal, assert_never
 
 import msgspec
@@ -15,7 +15,9 @@ from bridge.contract.catalog import Catalog, Entry
 from bridge.contract.router import Reconfigured, UpstreamPolicy
 from bridge.errors import FrameInvalid
 from bridge.protocol.frame import raw, text
+from bridge.router.effects import tool_is_repeatable
 from bridge.router.namespace import exposed_name, winner
+from bridge.router.policy import EVERYTHING, View
 from bridge.router.template import UriTemplate
 
 Kind = Literal["tools", "prompts", "resources", "templates"]
@@ -30,10 +32,14 @@ RESULT_MEMBER: dict[Kind, str] = {
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Who owns an exposed name, and what it is called there."""
+    """Who owns an exposed name, and what it is called there.
+
+    ``repeatable``: it may be called twice without harm.
+    """
 
     upstream: str
     key: str
+    repeatable: bool = True
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -48,6 +54,7 @@ class _Offer(msgspec.Struct, frozen=True):
     policy: UpstreamPolicy
     entry: Entry
     members: dict[str, Raw]
+    held: bool = False
 
 
 class RoutingTable:
@@ -59,13 +66,13 @@ class RoutingTable:
         routes: Mapping[Kind, Mapping[str, Route]],
         listings: Mapping[Kind, tuple[dict[str, Raw], ...]],
         conflicts: tuple[Conflict, ...],
-        hidden: tuple[str, ...],
+        closed: frozenset[str],
         version: int,
     ) -> None:
         self._routes = routes
         self._listings = listings
         self.conflicts = conflicts
-        self.hidden = hidden
+        self._closed = closed
         self.version = version
         self._templates = [
             (UriTemplate(template), route)
@@ -86,6 +93,10 @@ class RoutingTable:
             if template.matches(uri):
                 return Route(owner.upstream, uri)
         return None
+
+    def may_read_from(self, upstream: str) -> bool:
+        """Whether resources of an upstream may be read that no list names."""
+        return upstream not in self._closed
 
     def entries(self, kind: Kind) -> tuple[dict[str, Raw], ...]:
         """What is listed, in configuration order, under exposed names."""
@@ -123,55 +134,66 @@ def build_table(
     catalogs: Mapping[str, Catalog],
     *,
     version: int,
-    admits: Callable[[UpstreamPolicy], bool] = lambda _policy: True,
+    view: View = EVERYTHING,
 ) -> RoutingTable:
-    """The table of the admitted upstreams. Raises `NameConflict` (policy ``error``)."""
-    present = [
-        (policy, catalogs[policy.name])
-        for policy in rules.policies
-        if policy.name in catalogs and admits(policy)
-    ]
+    """The table of a view. Raises `NameConflict` (policy ``error``)."""
     routes: dict[Kind, dict[str, Route]] = {}
     listings: dict[Kind, tuple[dict[str, Raw], ...]] = {}
     conflicts: list[Conflict] = []
-    hidden: list[str] = []
     for kind in KINDS:
-        offers = _offers(rules, present, kind, hidden)
+        offers = _offers(rules, catalogs, kind, view)
         chosen = {
             name: _chosen(rules, kind, name, contenders=contenders, conflicts=conflicts)
             for name, contenders in offers.items()
         }
         routes[kind] = {
-            name: Route(offer.policy.name, offer.entry.key)
+            name: Route(offer.policy.name, offer.entry.key, _repeatable(kind, offer))
             for name, offer in chosen.items()
         }
-        listings[kind] = tuple(offer.members for offer in chosen.values())
+        listings[kind] = tuple(o.members for o in chosen.values() if not o.held)
     return RoutingTable(
         routes=routes,
         listings=listings,
         conflicts=tuple(conflicts),
-        hidden=tuple(hidden),
+        closed=frozenset(p.name for p in rules.policies if not view.admits_whole(p)),
         version=version,
     )
 
 
 def _offers(
-    rules: Reconfigured,
-    present: Sequence[tuple[UpstreamPolicy, Catalog]],
-    kind: Kind,
-    hidden: list[str],
+    rules: Reconfigured, catalogs: Mapping[str, Catalog], kind: Kind, view: View
 ) -> dict[str, list[_Offer]]:
     offers: dict[str, list[_Offer]] = {}
     if ("resources" if kind == "templates" else kind) not in rules.aggregate:
         return offers
-    for policy, catalog in present:
-        for entry in _entries(catalog, kind):
-            if kind == "tools" and _needs_tasks(entry):
-                hidden.append(f"{policy.name}: {entry.key}")
-                continue
+    for policy in rules.policies:
+        catalog = catalogs.get(policy.name)
+        if catalog is None or not _admits(view, policy, kind):
+            continue
+        for entry, held in _entries_and_held(catalog, kind):
             name, members = _exposed(rules, policy, kind, entry)
-            offers.setdefault(name, []).append(_Offer(policy, entry, members))
+            if kind != "tools" or view.access.sees_tool(policy, entry.key, name):
+                offer = _Offer(policy, entry, members, held)
+                offers.setdefault(name, []).append(offer)
     return offers
+
+
+def _entries_and_held(catalog: Catalog, kind: Kind) -> Iterator[tuple[Entry, bool]]:
+    """What is held back keeps its name, or another upstream's would step in."""
+    for entry in _entries(catalog, kind):
+        yield entry, False
+    for held in catalog.held:
+        if held.kind == kind:
+            yield Entry(key=held.key, members={}), True
+
+
+def _repeatable(kind: Kind, offer: _Offer) -> bool:
+    """Only tools do something; the others are read."""
+    return kind != "tools" or tool_is_repeatable(offer.entry)
+
+
+def _admits(view: View, policy: UpstreamPolicy, kind: Kind) -> bool:
+    return view.admits(policy) if kind == "tools" else view.admits_whole(policy)
 
 
 def _entries(catalog: Catalog, kind: Kind) -> tuple[Entry, ...]:
@@ -229,15 +251,3 @@ def _chosen(
     others = [offer.policy.name for offer in contenders if offer is not best]
     conflicts.append(Conflict(kind, name, (best.policy.name, *others)))
     return best
-
-
-def _needs_tasks(entry: Entry) -> bool:
-    """A tool that only runs as a task cannot be called through us (protocol 4.5)."""
-    execution = entry.members.get("execution")
-    if execution is None:
-        return False
-    try:
-        members = msgspec.json.decode(execution, type=dict[str, Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return text(members.get("taskSupport")) == "required"

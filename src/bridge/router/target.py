@@ -58,7 +58,9 @@ def owner_of(table: RoutingTable, learned: Learned, uri: str) -> Route | None:
     if route is not None:
         return route
     upstream = learned(uri)
-    return None if upstream is None else Route(upstream, uri)
+    if upstream is None or not table.may_read_from(upstream):
+        return None
+    return Route(upstream, uri)
 
 
 def _named(table: RoutingTable, kind: Kind, params: dict[str, Raw]) -> Target:

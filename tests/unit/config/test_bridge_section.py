@@ -78,22 +78,6 @@ def test_every_key_of_the_seed_is_read() -> None:
     assert bridge.allow_dangerous_commands
 
 
-def test_a_limit_that_this_release_does_not_keep_is_refused() -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(ONE, {"read_only_mode": True, "tool_security": {"block_tools": ["x"]}})
-    assert [problem.path for problem in caught.value.problems] == [
-        "bridge.read_only_mode",
-        "bridge.tool_security.block_tools",
-    ]
-    assert "does not keep this limit" in str(caught.value.problems[0])
-
-
-def test_the_same_limit_switched_off_is_only_announced() -> None:
-    loaded = load(ONE, {"read_only_mode": False})
-    assert not loaded.config.bridge.read_only_mode
-    assert [problem.path for problem in loaded.problems] == ["bridge.read_only_mode"]
-
-
 @pytest.mark.requirement("R17")
 @pytest.mark.parametrize("policy", ["namespace", "priority", "first", "error"])
 def test_four_ways_to_resolve_conflicts_are_known(policy: str) -> None:

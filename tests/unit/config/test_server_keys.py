@@ -253,14 +253,6 @@ def test_a_probe_that_needs_a_name_says_which(operation: str, key: str) -> None:
     assert told == [f"mcpServers.one.healthCheck.{key}: missing; {operation} needs it"]
 
 
-def test_a_limit_on_tools_that_nobody_keeps_leaves_the_server_out() -> None:
-    loaded = load({"one": {**LOCAL, "security": {"read_only_mode": True}}})
-    assert loaded.config.upstreams == ()
-    [problem] = loaded.problems
-    assert problem.path == "mcpServers.one.security.read_only_mode"
-    assert problem.server == "one"
-
-
 def test_null_means_not_given() -> None:
     assert one_server({**LOCAL, "timeout": None, "tags": None}) == one_server(LOCAL)
 

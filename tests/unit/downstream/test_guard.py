@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from bridge.contract.access import Entitlement
 from bridge.contract.principal import ANONYMOUS, Principal
 from bridge.downstream.guard import (
     LOGGED_PER_WINDOW,
@@ -160,7 +161,7 @@ def test_two_authorization_headers_are_refused(second: str) -> None:
 async def test_a_good_token_lets_its_principal_in_until_it_expires() -> None:
     assert await World().admit() == Admission(
         principal=Principal(issuer=ISSUER, subject="user-1", client="client-1"),
-        scopes=frozenset({"mcp:read", "mcp:call"}),
+        entitlement=Entitlement(frozenset({"mcp:read", "mcp:call"}), claims()),
         expires_at=NOW + 600,
     )
 
@@ -256,7 +257,7 @@ async def test_a_missing_scope_is_not_a_bad_token() -> None:
     with pytest.raises(ScopeInsufficient):
         await world.admit()
     admitted = await world.admit(mint(RSA, claims(scope="admin")))
-    assert admitted.scopes == {"admin"}
+    assert admitted.entitlement.scopes == {"admin"}
 
 
 async def test_without_authentication_everybody_is_anonymous() -> None:

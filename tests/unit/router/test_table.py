@@ -21,8 +21,7 @@ def table(
     rules = Reconfigured(
         policies=policies, conflict_resolution=mode, aggregate=aggregate
     )
-    admits = (view or View()).admits
-    return build_table(rules, catalogs, version=7, admits=admits)
+    return build_table(rules, catalogs, version=7, view=view or View())
 
 
 def with_tools(*tools: str) -> Catalog:
@@ -46,7 +45,7 @@ def test_a_name_that_contains_the_separator_is_routed_by_the_table() -> None:
         policy("a__b", "a__b"),
         catalogs={"a": with_tools("b__c"), "a__b": with_tools("d")},
     )
-    assert made.find("tools", "a__b__c") == Route("a", "b__c")
+    assert made.find("tools", "a__b__c") == Route("a", "b__c", repeatable=False)
     assert made.find("tools", "a__b__d") == Route("a__b", "d")
 
 
@@ -57,7 +56,7 @@ def test_equal_names_belong_to_the_earliest_upstream_and_are_reported() -> None:
         policy("b", ""),
         catalogs={"a": with_tools("x"), "b": with_tools("x", "y")},
     )
-    assert made.find("tools", "x") == Route("a", "x")
+    assert made.find("tools", "x") == Route("a", "x", repeatable=False)
     assert names(made.entries("tools")) == ["x", "y"]
     assert made.conflicts == (Conflict("tools", "x", ("a", "b")),)
 
@@ -73,7 +72,7 @@ def test_under_priority_the_lowest_number_wins_and_listing_agrees() -> None:
         },
         mode="priority",
     )
-    assert made.find("tools", "x") == Route("b", "x")
+    assert made.find("tools", "x") == Route("b", "x", repeatable=False)
     [entry] = made.entries("tools")
     assert bytes(entry["title"]) == b'"of b"'
 
@@ -187,26 +186,6 @@ def test_a_kind_that_is_not_aggregated_is_neither_listed_nor_found() -> None:
     assert made.entries("templates") == ()
     assert names(made.entries("prompts")) == ["a__p"]
     assert made.find("tools", "a__x") is None
-
-
-@pytest.mark.parametrize(
-    ("execution", "hidden"),
-    [
-        ({"taskSupport": "required"}, True),
-        ({"taskSupport": "optional"}, False),
-        ({}, False),
-        ("junk", False),
-    ],
-)
-def test_a_tool_that_only_runs_as_a_task_is_hidden(
-    execution: object,
-    hidden: bool,  # noqa: FBT001
-) -> None:
-    made = table(
-        policy("a"), catalogs={"a": Catalog(tools=(tool("x", execution=execution),))}
-    )
-    assert (made.find("tools", "a__x") is None) is hidden
-    assert made.hidden == (("a: x",) if hidden else ())
 
 
 def test_pages_follow_each_other_to_the_end() -> None:
