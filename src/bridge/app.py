@@ -56,6 +56,7 @@ from bridge.upstream.open_account import open_account
 from bridge.upstream.pin_keeper import PinKeeper
 from bridge.upstream.pin_shelf import PinStore
 from bridge.upstream.token_store import TokenStore
+from bridge.upstream.turns import Turns, place_of
 from bridge.upstream.vitals import Fetch, Fetched
 from bridge.wire.credentials import with_static
 from bridge.wire.link import HeaderSource, NoBearer
@@ -96,6 +97,7 @@ class Bridge:
         self._began = self._stop_began = trio.current_time()
         self.metrics = Metrics()
         self._http = HttpClients(ports.network)
+        self._turns = Turns(rng=ports.entropy.random)
         self._board = Board()
         self._board.publish(rules_of(config), {})
         names = frozenset(policy.name for policy in self._board.rules.policies)
@@ -405,6 +407,7 @@ class Bridge:
             tokens=tokens,
             pins=self._pins_of(config, edition),
             edition=edition,
+            turn=self._turns.at(place_of(config)),
         )
 
     def _pins_of(self, config: UpstreamConfig, edition: int) -> PinKeeper | None:
@@ -436,6 +439,7 @@ class Bridge:
             store=self._store,
             reception=Reception(desk=self._desk, browser=self._ports.browser),
             log=self._log,
+            turns=self._turns,
         )
         return Credentials(
             account,

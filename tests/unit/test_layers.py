@@ -82,6 +82,7 @@ PURE = (
     *("bridge.actor.restart", "bridge.observe.redact", "bridge.observe.catalogue"),
     *("bridge.identity.policy", "bridge.identity.verifier"),
     *("bridge.upstream.state", "bridge.upstream.health", "bridge.upstream.calls"),
+    *("bridge.upstream.line", "bridge.upstream.breaker", "bridge.actor.bucket"),
     *("bridge.reload.plans",),
     *("bridge.router.namespace", "bridge.router.table", "bridge.router.policy"),
 )

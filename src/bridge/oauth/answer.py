@@ -192,6 +192,7 @@ def _failure(question: Question, failure: HttpFailure) -> OAuthError:
         asked=question.asked,
         answered=reason,
         advice=SEE_WHETHER_IT_IS_UP,
+        retry_after=failure.retry_after,
     )
 
 

@@ -45,10 +45,14 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """No answer. ``refused``: the address was not even asked (threats D7)."""
+    """No answer. ``refused``: the address was not even asked (threats D7).
+
+    ``retry_after``: it was not asked because it wants patience, for so many seconds.
+    """
 
     reason: str
     refused: bool = False
+    retry_after: float | None = None
 
 
 HttpReply = HttpResponse | HttpFailure

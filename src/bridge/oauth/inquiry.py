@@ -89,6 +89,7 @@ def _no_answer(url: str, failure: HttpFailure) -> OAuthError:
         asked=f"GET {shown}",
         answered=failure.reason,
         advice=SEE_WHETHER_IT_IS_UP,
+        retry_after=failure.retry_after,
     )
 
 

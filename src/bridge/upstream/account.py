@@ -30,6 +30,7 @@ from bridge.upstream.login import Invite, Persist, PersonLogin, Reception
 from bridge.upstream.preflight import Preflight
 from bridge.upstream.stored_login import StoredLogin
 from bridge.upstream.token_store import Shelf
+from bridge.upstream.turns import Turns
 
 #: From the request to the answer. Shielded, and so is the way to the file: a rotated
 #: refresh token that is lost there is a login lost.
@@ -45,6 +46,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     entropy: Entropy
     clock: WallClock
     shelf: Shelf
+    turns: Turns
 
 
 class Account:
@@ -55,7 +57,7 @@ class Account:
         self._world = world
         self._log = log.bind(upstream=settings.name)
         self.stored = StoredLogin(world.shelf, settings, log=self._log)
-        self.dialogues = Dialogues(world.fetcher, log=self._log)
+        self.dialogues = Dialogues(world.fetcher, world.turns, log=self._log)
         self.preflight = Preflight(
             settings,
             stored=self.stored,

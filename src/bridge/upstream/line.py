@@ -98,10 +98,15 @@ class Line:
         """For how long it is still left alone, in seconds."""
         return max(self._aside_until - now, 0.0)
 
-    def succeeded(self) -> None:
-        """The place is well: no patience is needed, and the first go at once again."""
-        self._aside_until = self._at = -inf
-        self._level = float(self._manner.burst)
+    def succeeded(self, now: float) -> None:
+        """The place is well: no patience is needed, and the attempt costs nothing.
+
+        So a place that answers is asked as fast as it answers, and one that does not at
+        its pace.
+        """
+        if self.aside(now):
+            self._aside_until, self._at = -inf, now
+        self._level = min(self._refilled(now) + 1, float(self._manner.burst))
 
     def _refilled(self, now: float) -> float:
         manner = self._manner

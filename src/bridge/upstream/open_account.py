@@ -11,6 +11,7 @@ from bridge.ports import Ports
 from bridge.upstream.account import Account, World
 from bridge.upstream.login import Reception
 from bridge.upstream.token_store import TokenStore
+from bridge.upstream.turns import Turns
 
 
 def settings_of(config: UpstreamConfig, bridge: BridgeConfig) -> OAuthSettings:
@@ -51,6 +52,7 @@ def open_account(
     store: TokenStore,
     reception: Reception,
     log: Log,
+    turns: Turns | None = None,
 ) -> Account:
     """The account at ``config``; nothing is asked yet."""
     oauth = config.oauth
@@ -72,5 +74,6 @@ def open_account(
         entropy=ports.entropy,
         clock=ports.clock,
         shelf=store.shelf(name=config.name, url=http_url(config.url)),
+        turns=turns or Turns(rng=ports.entropy.random),
     )
     return Account(settings_of(config, bridge), world, log=log)

@@ -142,7 +142,7 @@ class Turn:
     def went_well(self) -> None:
         """The attempt has succeeded: the place is well."""
         queue = self._turns.queue(self._place)
-        queue.line.succeeded()
+        queue.line.succeeded(trio.current_time())
         self.over()
         queue.move()
 
