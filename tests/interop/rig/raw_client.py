@@ -73,6 +73,10 @@ class RawStream:
         self._said = b""
         self.endpoint = self._await(rb"data: (\S+)\n\n").decode()
 
+    def await_bytes(self, text: bytes) -> None:
+        """Read until ``text`` has come, now or earlier."""
+        self._await(b"(" + re.escape(text) + b")")
+
     def _await(self, pattern: bytes) -> bytes:
         while not (found := re.search(pattern, self._said)):
             part = self.socket.recv(65536)
@@ -108,14 +112,19 @@ class RawMcp:
 
     def echo(self, text: str) -> float:
         """How long a small call takes, which must succeed."""
-        params = {"name": "up__echo", "arguments": {"text": text}}
-        asked = request(1, "tools/call", params)
         began = time.monotonic()
-        _, said = post(self.bridge, "/mcp", asked, mcp_session_id=self.session)
+        said = self.call("up__echo", text=text)
         took = time.monotonic() - began
-        answer = cast("Mapping[str, Any]", json.loads(said.partition(b"\r\n\r\n")[2]))
-        assert answer["result"]["content"][0]["text"] == text, answer
+        assert said == text
         return took
+
+    def call(self, tool: str, **arguments: object) -> str:
+        """The text a call gives, which must succeed."""
+        asked = request(1, "tools/call", {"name": tool, "arguments": arguments})
+        _, said = post(self.bridge, "/mcp", asked, mcp_session_id=self.session)
+        answer = cast("Mapping[str, Any]", json.loads(said.partition(b"\r\n\r\n")[2]))
+        assert "error" not in answer, answer
+        return str(answer["result"]["content"][0]["text"])
 
 
 def descriptors(bridge: RunningBridge) -> int:
