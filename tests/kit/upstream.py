@@ -35,6 +35,7 @@ from bridge.observe.logging import Log
 from bridge.observe.status import UpstreamStatus
 from bridge.protocol.frame import Frame, raw, value
 from bridge.upstream.actor import UpstreamActor
+from bridge.upstream.pin_keeper import PinKeeper
 from bridge.upstream.token_owner import Tell, TokenOwner
 from bridge.upstream.vitals import Fetch
 from bridge.wire.link import (
@@ -342,6 +343,7 @@ class Bench:
         bound: int = 256,
         fetch: Fetch | None = None,
         tokens: TokenOwner | None = None,
+        pins: PinKeeper | None = None,
         seed: int = 1,
     ) -> None:
         self.server = server or ScriptedServer()
@@ -367,6 +369,7 @@ class Bench:
             waiting_bound=bound,
             fetch=fetch,
             tokens=tokens,
+            pins=pins,
         )
 
     @property

@@ -19,6 +19,7 @@ from bridge.errors import (
 )
 
 LOGIN_REASON = "asks for a login; configure headers/authentication or oauth"
+_SHOWN = 100  # of a name an upstream chose
 _SERVER_FAULT = 500
 _TOO_MANY = 429
 _UNAVAILABLE = 503
@@ -94,8 +95,8 @@ def login_needed(name: str, reason: str = LOGIN_REASON) -> LoginNeeded:
 def held_back(name: str, kind: str, key: str) -> HeldBack:
     """The operator has to look at what has changed; nothing was executed."""
     return HeldBack(
-        f"the {kind} {key!r} of {name} is held back until its definition is approved: "
-        f"bridge tool approve '{name}' '{key}'",
+        f"the {kind} {key[:_SHOWN]!r} of {name} is held back: its definition has "
+        "changed, or is new, and the operator of the bridge has not approved it",
         upstream=name,
         state="held_back",
     )
