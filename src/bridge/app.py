@@ -7,7 +7,6 @@ A test builds the same bridge with other ports.
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from math import inf
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -24,7 +23,7 @@ from bridge.config.model import Config, UpstreamConfig
 from bridge.config.where import bridge_home
 from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import UpstreamMessage
-from bridge.control import LiveControl
+from bridge.control import READY_WITHIN, Insight, LiveControl
 from bridge.downstream.callback import CallbackDesk
 from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
 from bridge.downstream.front import Front
@@ -48,6 +47,7 @@ from bridge.router.dispatch import BridgeStopping, Dispatcher
 from bridge.router.policy import EVERYTHING
 from bridge.router.rules import rules_of
 from bridge.router.session import Sessions
+from bridge.supervision import Facts
 from bridge.upstream.actor import UpstreamActor
 from bridge.upstream.credentials import Credentials
 from bridge.upstream.file_store import open_store
@@ -119,9 +119,11 @@ class Bridge:
             supervisor=self._supervisor,
             metrics=self.metrics,
             upstreams=config.upstreams,
+            insight=self._make_insight(),
             desk=self._desk,
         )
         self._approvals = Approvals(self.control.address_of)
+        self.control.left_out = config.left_out
         self._fleet = Fleet(
             supervisor=self._supervisor,
             to_router=self._to_router,
@@ -168,12 +170,13 @@ class Bridge:
                 url=self._front.url,
                 upstreams=upstreams,
             )
-            await self._board.settled(EVERYTHING, within=inf)
+            await self._board.settled(EVERYTHING, within=READY_WITHIN)
             up = sum(p.up for p in self._board.presences.values())
             self._log.emit(
                 events.BRIDGE_READY,
                 upstreams=up,
-                failed=upstreams - up,
+                failed=upstreams - up - len(self._board.starting),
+                starting=len(self._board.starting),
                 seconds=round(trio.current_time() - self._began, 3),
             )
         if self._failure is not None:
@@ -193,6 +196,7 @@ class Bridge:
             self._desk.hosts = _redirect_hosts(self._with_login)
             self._store.serve(_addresses(self._with_login))
             self.control.configure(self._config.upstreams)
+            self.control.left_out = self._config.left_out
             self._to_router.offer(rules_of(self._config), counted=False)
             self._fleet.configure(self._config.upstreams)
             return difference
@@ -271,6 +275,28 @@ class Bridge:
             apply=self.reload,
         )
         return Reloader(source, running=running, log=self._log)
+
+    def _make_insight(self) -> Insight:
+        """What the status tells of the parts beside the upstreams."""
+        return Insight(
+            clock=self._ports.clock,
+            keys=lambda: self._front.keys and self._front.keys.status,
+            mailboxes={"router": self._to_router},
+            facts=self._facts,
+        )
+
+    def _facts(self) -> dict[str, Facts]:
+        table = self._board.whole
+        return {
+            "router": {"table": table.version, "conflicts": len(table.conflicts)},
+            "callback": {"listening": self._desk.listening},
+            "server": {
+                "url": self._front.url,
+                "sessions": len(self._sessions),
+                "connections": self._front.connections,
+                "inFlight": self._dispatcher.in_flight,
+            },
+        }
 
     def _make_dispatcher(self) -> Dispatcher:
         return Dispatcher(

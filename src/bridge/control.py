@@ -1,16 +1,17 @@
 """What the running bridge says of itself, and the few things it can be told."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
-from bridge import __version__
-from bridge.actor.child import ChildState, ChildStatus
-from bridge.actor.mailbox import MailboxSealed
+from bridge import __version__, overview, supervision
+from bridge.actor.mailbox import Mailbox, MailboxSealed
 from bridge.actor.supervisor import Supervisor
 from bridge.config import slug
-from bridge.config.model import UpstreamConfig
+from bridge.config.model import LeftOut, UpstreamConfig
 from bridge.contract.login import LoginDesk
 from bridge.contract.upstream import (
     Forget,
@@ -22,9 +23,30 @@ from bridge.contract.upstream import (
     UpstreamState,
 )
 from bridge.observe.metrics import Metrics
-from bridge.observe.status import BridgeStatus, OAuthStatus, UpstreamStatus
+from bridge.observe.status import BridgeStatus, KeysStatus, OAuthStatus, UpstreamStatus
+from bridge.observe.tree import Node, Queue
+from bridge.ports import WallClock
 from bridge.router.board import Board
 from bridge.router.session import Sessions
+
+#: Ready whatever the upstreams do (R138): one that says nothing at all is waited for no
+#: longer than this, well below what probes of readiness usually allow.
+READY_WITHIN = 10.0
+
+Facts = Callable[[], Mapping[str, supervision.Facts]]
+
+
+class Insight(msgspec.Struct, frozen=True, kw_only=True):
+    """What the status shows beside the upstreams, asked whenever it is shown.
+
+    ``keys``: the issuer's key set, None where nobody needs a token. ``mailboxes`` and
+    ``facts`` are by the name of the part they belong to.
+    """
+
+    clock: WallClock
+    keys: Callable[[], KeysStatus | None] = lambda: None
+    mailboxes: Mapping[str, Mailbox[Any]] = {}
+    facts: Facts = dict
 
 
 class LiveControl:
@@ -38,8 +60,14 @@ class LiveControl:
         supervisor: Supervisor,
         metrics: Metrics,
         upstreams: Iterable[UpstreamConfig],
+        insight: Insight,
         desk: LoginDesk | None = None,
     ) -> None:
+        self._insight = insight
+        #: Servers of the file nothing can be made of; replaced at a reload.
+        self.left_out: tuple[LeftOut, ...] = ()
+        #: By upstream: the epoch it is connected in, and how often it was before.
+        self._connected: dict[str, tuple[int, int]] = {}
         self._board = board
         self._sessions = sessions
         self._supervisor = supervisor
@@ -56,7 +84,17 @@ class LiveControl:
 
     @property
     def ready(self) -> bool:
-        return not self.draining and not self._board.starting
+        return (
+            not self.draining
+            and self._started
+            and overview.can_admit(self._insight.keys())
+        )
+
+    @property
+    def _started(self) -> bool:
+        """Each upstream has been up or failed once, or had its time for it."""
+        late = trio.current_time() - self._since >= READY_WITHIN
+        return late or not self._board.starting
 
     def configure(self, upstreams: Iterable[UpstreamConfig]) -> None:
         """These are the upstreams; what is known of those that stay is kept."""
@@ -76,14 +114,16 @@ class LiveControl:
     def forget(self, name: str) -> None:
         """The last actor of this name is gone."""
         self._addresses.pop(name, None)
+        self._connected.pop(name, None)
         self._unheard.pop(name, None)
         self._metrics.forget(name)
 
     def publish(self, status: UpstreamStatus) -> None:
         """An upstream actor says what it is now."""
-        self._statuses[status.name] = status
         up = status.state == UpstreamState.CONNECTED.value
-        self._metrics.upstream_is(status.name, up=up, reconnections=status.restarts)
+        restarts = self._count_connection(status) if up else self._restarts(status.name)
+        self._statuses[status.name] = replace(status, restarts=restarts)
+        self._metrics.upstream_is(status.name, up=up, reconnections=restarts)
 
     def publish_oauth(self, status: OAuthStatus) -> None:
         """An upstream says how its login stands now."""
@@ -101,33 +141,57 @@ class LiveControl:
 
     def status(self) -> BridgeStatus:
         table = self._board.whole
-        quarantined = {
-            child.id: child
-            for child in self._supervisor.status
-            if child.state is ChildState.QUARANTINED
-        }
+        upstreams = self._upstreams()
+        keys = self._insight.keys()
+        troubles = overview.troubles_of(upstreams, keys)
         return BridgeStatus(
             version=__version__,
             ready=self.ready,
+            state=overview.word_for(
+                draining=self.draining,
+                started=self._started,
+                admitting=overview.can_admit(keys),
+                troubles=troubles,
+            ),
+            troubles=troubles,
+            states=overview.counted(upstreams),
+            keys=keys,
             uptime=trio.current_time() - self._since,
             sessions=len(self._sessions),
             table_version=table.version,
             tools=len(table.entries("tools")),
             prompts=len(table.entries("prompts")),
             resources=len(table.entries("resources")),
-            upstreams=tuple(
-                _with_quarantine(status, quarantined.get(self._child(status.name)))
-                for status in self._statuses.values()
-            ),
+            upstreams=upstreams,
             conflicts=tuple(
                 f"{c.name}: {', '.join(c.upstreams)}" for c in table.conflicts
             ),
         )
 
+    def tree(self) -> Node:
+        boxes = {n: address.mailbox for n, address in self._addresses.items()}
+        return supervision.tree(
+            supervision.Sources(
+                status=self.status(),
+                now=trio.current_time(),
+                wall=self._insight.clock.now(),
+                children=self._supervisor.status,
+                child_of={name: self._child(name) for name in self._statuses},
+                logins=self._logins,
+                mailboxes={
+                    name: Queue(depth=box.depth, bound=box.bound)
+                    for name, box in {**self._insight.mailboxes, **boxes}.items()
+                },
+                facts=self._insight.facts(),
+            )
+        )
+
     def reconnect(self, name: str) -> bool:
-        found = next((n for n in self._addresses if self._is_named(n, name)), None)
-        if found is None:
+        found = next((n for n in self._statuses if name in (n, slug(n))), None)
+        if found is None or not _is_enabled(self._statuses[found]):
             return False
+        if found not in self._addresses:
+            return True  # its actor is about to begin, and connects
         if not self._supervisor.revive(self._child(found)):
             self._tell(found, Poke(reason="asked by an operator", reconnect=True))
         return True
@@ -153,8 +217,11 @@ class LiveControl:
 
     def _tell_login(self, wanted: str, message: Reauthorize | Forget) -> bool:
         found = next((n for n in self._logins if wanted in (n, slug(n))), None)
-        if found is None or found not in self._addresses:
+        if found is None:
             return False
+        if found not in self._addresses:
+            self._unheard[found] = message  # its actor is about to begin
+            return True
         self._supervisor.revive(self._child(found))  # a quarantined one hears nothing
         try:
             self._addresses[found].mailbox.offer(message, counted=False)
@@ -162,13 +229,36 @@ class LiveControl:
             self._unheard[found] = message
         return True
 
+    def _upstreams(self) -> tuple[UpstreamStatus, ...]:
+        """Every configured upstream as it is, and those that were left out."""
+        children = {child.id: child for child in self._supervisor.status}
+        now, wall = trio.current_time(), self._insight.clock.now()
+        known = (
+            overview.truth(
+                status,
+                child=children.get(self._child(name)),
+                login=self._logins.get(name),
+                now=now,
+                wall=wall,
+            )
+            for name, status in self._statuses.items()
+        )
+        reasons = {each.name: each.reason for each in self.left_out}
+        return (*known, *overview.invalid(reasons, now=now))
+
+    def _count_connection(self, status: UpstreamStatus) -> int:
+        """How often it was connected again, whatever lay between (even a crash)."""
+        epoch, times = self._connected.get(status.name, (0, -1))
+        if status.epoch != epoch or times < 0:
+            self._connected[status.name] = (status.epoch, times + 1)
+        return self._restarts(status.name)
+
+    def _restarts(self, name: str) -> int:
+        return max(self._connected.get(name, (0, 0))[1], 0)
+
     def _child(self, name: str) -> str:
         address = self._addresses.get(name)
         return child_id(name, 0 if address is None else address.edition)
-
-    def _is_named(self, name: str, wanted: str) -> bool:
-        policies = self._board.rules.policies
-        return any(p.name == name and wanted in (p.name, p.slug) for p in policies)
 
     def _tell(self, name: str, message: UpstreamMessage) -> None:
         try:
@@ -196,20 +286,4 @@ def _initial(config: UpstreamConfig) -> UpstreamStatus:
         transport=config.transport or ("stdio" if config.command else "auto"),
         tags=config.tags,
         tls_verified=config.verify_ssl,
-    )
-
-
-def _with_quarantine(
-    status: UpstreamStatus, child: ChildStatus | None
-) -> UpstreamStatus:
-    if child is None:
-        return status
-    return replace(
-        status,
-        state=UpstreamState.FAILED.value,
-        phase="quarantined",
-        reason="crashed more often than it may; see the log, then reconnect it",
-        since=child.since,
-        retry_at=child.next_attempt_at,
-        last_error=child.last_error,
     )

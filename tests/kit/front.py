@@ -20,6 +20,7 @@ from bridge.downstream.request import Reader
 from bridge.downstream.server import HttpServer
 from bridge.errors import TokenInvalid, TokenMissing
 from bridge.observe.status import BridgeStatus, OAuthStatus, UpstreamStatus
+from bridge.observe.tree import Node
 from kit.browser import Browser, Headers, Reply
 from kit.journal import Journal
 from kit.routing import RouterRoom, policy, tool
@@ -94,9 +95,15 @@ class PanelControl:
             upstreams=self.upstreams,
         )
 
+    def tree(self) -> Node:
+        return Node(name="bridge", kind="bridge", state="ready")
+
     def reconnect(self, name: str) -> bool:
         self.asked.append(name)
-        return any(upstream.name == name for upstream in self.upstreams)
+        return any(
+            upstream.name == name and upstream.state != "disabled"
+            for upstream in self.upstreams
+        )
 
     def rescan(self) -> int:
         return len(self.upstreams)

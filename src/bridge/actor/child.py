@@ -88,5 +88,8 @@ class ChildStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: ChildState
     since: float  # when the state began
     restarts: int  # that still count against the budget
+    budget: int = 0  # so many restarts within ``period`` seconds are allowed
+    period: float = 0.0
     last_error: str = ""
+    last_error_at: float | None = None
     next_attempt_at: float | None = None

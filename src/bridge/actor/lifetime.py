@@ -61,17 +61,22 @@ class Lifetime:
         self._since = trio.current_time()
         self._next_attempt_at: float | None = None
         self._last_error = ""
+        self._last_error_at: float | None = None
 
     @property
     def status(self) -> ChildStatus:
         now = trio.current_time()
-        counted = self.spec.restart.budget.within(self._history.restarts, now=now)
+        budget = self.spec.restart.budget
+        counted = budget.within(self._history.restarts, now=now)
         return ChildStatus(
             id=self.spec.id,
             state=self._state,
             since=self._since,
             restarts=len(counted),
+            budget=budget.intensity,
+            period=budget.period,
             last_error=self._last_error,
+            last_error_at=self._last_error_at,
             next_attempt_at=self._next_attempt_at,
         )
 
@@ -208,7 +213,7 @@ class Lifetime:
         """Log what happened and what follows; an end that was meant is no news."""
         if error is None and isinstance(decision, Stop):
             return
-        self._last_error = _UNASKED if error is None else describe(error)
+        self._note(_UNASKED if error is None else describe(error))
         self._log.emit(
             events.CHILD_CRASHED,
             child=self.spec.id,
@@ -236,10 +241,14 @@ class Lifetime:
             case _:
                 pass
 
+    def _note(self, error: str) -> None:
+        self._last_error = error
+        self._last_error_at = trio.current_time()
+
     def _say_cleanup_failed(self, error: Exception | None) -> None:
         if error is None:
             return
-        self._last_error = describe(error)
+        self._note(describe(error))
         self._log.emit(
             events.CHILD_CLEANUP_FAILED,
             child=self.spec.id,

@@ -34,6 +34,11 @@ class Mailbox(Generic[M]):
         self._sealed = False
 
     @property
+    def bound(self) -> int:
+        """How many counted messages may wait."""
+        return self._bound
+
+    @property
     def depth(self) -> int:
         """How many messages wait, counted or not."""
         return self._receive.statistics().current_buffer_used

@@ -62,7 +62,8 @@ def diff(old: Config, new: Config) -> Difference:
 def applied(old: Config, new: Config) -> Config:
     """What a bridge that runs ``old`` runs once it was given ``new``."""
     taken = {key: getattr(new.bridge, key) for key in _LIVE}
-    return Config(upstreams=new.upstreams, bridge=replace(old.bridge, **taken))
+    bridge = replace(old.bridge, **taken)
+    return Config(upstreams=new.upstreams, bridge=bridge, left_out=new.left_out)
 
 
 def _changed_keys(old: BridgeConfig, new: BridgeConfig) -> list[str]:

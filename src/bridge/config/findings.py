@@ -109,6 +109,15 @@ def left_out(problems: Iterable[Problem]) -> frozenset[str]:
     return frozenset(p.server for p in problems if p.fatal and p.server is not None)
 
 
+def first_reasons(problems: Iterable[Problem]) -> dict[str, str]:
+    """Of each server that cannot start, the first thing that is wrong."""
+    reasons: dict[str, str] = {}
+    for problem in problems:
+        if problem.fatal and problem.server is not None:
+            reasons.setdefault(problem.server, str(problem))
+    return reasons
+
+
 def fatal(problems: Iterable[Problem]) -> bool:
     """Whether nothing can start."""
     return any(p.fatal and p.server is None for p in problems)

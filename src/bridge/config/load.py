@@ -11,9 +11,9 @@ from bridge.config.check import check_bridge
 from bridge.config.check_policy import check_access, check_limits
 from bridge.config.check_server import check_server, settle
 from bridge.config.expand import Commands, Substitute
-from bridge.config.findings import SERVERS, Findings, fatal, left_out, render
+from bridge.config.findings import SERVERS, Findings, fatal, first_reasons, render
 from bridge.config.jsonc import Document, Json, JsonInvalid, Path, parse
-from bridge.config.model import BridgeConfig, Config, UpstreamConfig
+from bridge.config.model import BridgeConfig, Config, LeftOut, UpstreamConfig
 from bridge.config.names import slug
 from bridge.config.overlay import Overrides, overlay
 from bridge.config.read import Reader
@@ -54,11 +54,13 @@ def load_config(
     problems = loader.findings.problems
     if fatal(problems):
         raise _refused(source, problems)
-    missing = left_out(problems)
-    kept = tuple(s for s in config.upstreams if s.name not in missing)
-    return Loaded(
-        config=msgspec.structs.replace(config, upstreams=kept), problems=problems
+    missing = first_reasons(problems)
+    config = msgspec.structs.replace(
+        config,
+        upstreams=tuple(s for s in config.upstreams if s.name not in missing),
+        left_out=tuple(LeftOut(name, reason) for name, reason in missing.items()),
     )
+    return Loaded(config=config, problems=problems)
 
 
 def _refused(source: str, problems: tuple[Problem, ...]) -> ConfigError:

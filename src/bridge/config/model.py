@@ -290,8 +290,16 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
     ] = ()
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """A server the file names and nothing can be made of, and why."""
+
+    name: str
+    reason: str
+
+
 class Config(Section, frozen=True, kw_only=True):
-    """The whole configuration, checked."""
+    """The whole configuration, checked. ``left_out`` is shown, never started."""
 
     upstreams: tuple[UpstreamConfig, ...] = ()  # in file order, disabled ones included
     bridge: BridgeConfig = BridgeConfig()
+    left_out: tuple[LeftOut, ...] = ()

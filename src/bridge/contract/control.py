@@ -3,12 +3,18 @@
 from typing import Protocol
 
 from bridge.observe.status import BridgeStatus, OAuthStatus
+from bridge.observe.tree import Node
 
 
 class Control(Protocol):
     @property
     def ready(self) -> bool:
-        """Each upstream is served or has failed once, and no stop has begun."""
+        """New work is welcome: a client that comes now gets answers.
+
+        No stop has begun; the issuer's keys are there, where tokens are needed; and
+        each upstream was up or has failed once, or has had a bounded time for it
+        (R138). It says nothing of how many upstreams serve: see `BridgeStatus.state`.
+        """
         ...
 
     @property
@@ -18,8 +24,15 @@ class Control(Protocol):
 
     def status(self) -> BridgeStatus: ...
 
+    def tree(self) -> Node:
+        """The supervision tree, as it is now."""
+        ...
+
     def reconnect(self, name: str) -> bool:
-        """Give up the link of an upstream and connect anew. False: no such upstream."""
+        """Give up the link of an upstream and connect anew.
+
+        False: there is no such upstream, or it is disabled or invalid.
+        """
         ...
 
     def rescan(self) -> int:

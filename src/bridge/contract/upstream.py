@@ -190,3 +190,4 @@ class UpstreamState(Enum):
     FAILED = "failed"
     DISCONNECTED = "disconnected"
     DISABLED = "disabled"
+    INVALID = "invalid"  # its configuration is wrong: it was left out

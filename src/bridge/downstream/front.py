@@ -63,6 +63,7 @@ class Front:
         self._control = control
         self._metrics = metrics
         self._listeners: Sequence[Listener] = ()
+        self._server: HttpServer | None = None
         self._bound: tuple[tuple[str, int], ...] = ()
         self.keys = self._key_cache(http) if config.auth.mode == "jwt" else None
         self._door = self._make_door()
@@ -78,6 +79,11 @@ class Front:
     def port(self) -> int:
         """The port it is bound to, once `listen` was called."""
         return self._bound[0][1]
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return 0 if self._server is None else self._server.connections
 
     async def listen(self) -> None:
         """Bind. Raises OSError; a restarted child binds the same port again."""
@@ -113,6 +119,7 @@ class Front:
             log=self._log,
             connections=self._config.limits.connections,
         )
+        self._server = server
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gateway.sweep)
             await nursery.start(server.serve, listeners)

@@ -208,4 +208,5 @@ def managed_pages(
         Page.RECONNECT: lambda route: management.reconnect(route.view.server or ""),
         Page.RESCAN: lambda _: management.rescan(),
         Page.METRICS: lambda _: management.metrics(),
+        Page.TREE: lambda route: management.tree(route.view),
     }

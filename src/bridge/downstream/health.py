@@ -10,10 +10,10 @@ import msgspec
 import trio
 
 from bridge.contract.control import Control
-from bridge.downstream.answer import json, not_found
+from bridge.downstream.answer import json, not_found, refusal
 from bridge.downstream.message import Response
 from bridge.downstream.sight import seen, withheld
-from bridge.observe.status import BridgeStatus, UpstreamStatus
+from bridge.observe.status import BridgeStatus, KeysStatus, UpstreamStatus
 from bridge.router.dispatch import Dispatcher
 from bridge.router.policy import EVERYTHING, View
 
@@ -54,11 +54,19 @@ class Management:
         self._metrics = metrics
 
     def status(self, view: View) -> Response:
-        """The live state of the bridge and of every upstream (R54)."""
+        """The live state of the bridge and of every upstream (R54), and the tree."""
         said = shown(self._status(view), now=trio.current_time())
         held = withheld(view, board=self._dispatcher.board)
         said["withheld"], said["withheldCount"] = held[:WITHHELD_SHOWN], len(held)
+        if view.access.is_full:
+            said["tree"] = self._control.tree()
         return json(said)
+
+    def tree(self, view: View) -> Response:
+        """The supervision tree, for who may see everything."""
+        if not view.access.is_full:
+            return not_found("the tree is shown to those who may see everything")
+        return json(self._control.tree())
 
     def servers(self, view: View) -> Response:
         """Every upstream."""
@@ -90,7 +98,7 @@ class Management:
     def reconnect(self, name: str) -> Response:
         """Begins to connect anew; the status tells how it went."""
         if not self._control.reconnect(name):
-            return no_server(name)
+            return self._not_run(name)
         return json({"server": name, "reconnecting": True}, status=202)
 
     def rescan(self) -> Response:
@@ -109,6 +117,14 @@ class Management:
         board = self._dispatcher.board
         return seen(self._control.status(), view=everything, board=board)
 
+    def _not_run(self, name: str) -> Response:
+        """404, or 409 for a server that is known and has nothing to reconnect."""
+        for each in self._control.status().upstreams:
+            if each.name == name:
+                said = f"{name[:100]!r} is {each.state}; it waits for {each.waits_for}"
+                return refusal(409, "not_running", said)
+        return no_server(name)
+
     def _servers(self, view: View) -> list[dict[str, object]]:
         now = trio.current_time()
         return [upstream(u, now=now) for u in self._status(view).upstreams]
@@ -118,16 +134,37 @@ def shown(status: BridgeStatus, *, now: float) -> dict[str, object]:
     """The status as people read it: times as seconds ago and seconds ahead."""
     said: dict[str, object] = msgspec.to_builtins(status)
     said["upstreams"] = [upstream(u, now=now) for u in status.upstreams]
+    if status.keys is not None:
+        said["keys"] = key_set(status.keys, now=now)
     return said
+
+
+def key_set(status: KeysStatus, *, now: float) -> dict[str, object]:
+    """The issuer's keys: ``confirmedAgo`` and ``retryIn`` in seconds."""
+    said: dict[str, object] = msgspec.to_builtins(status)
+    return _relative(said, ago=("confirmedAt", "lastErrorAt"), now=now)
 
 
 def upstream(status: UpstreamStatus, *, now: float) -> dict[str, object]:
     """One upstream: ``since`` is seconds in its state, ``retryIn`` seconds to go."""
     said: dict[str, object] = msgspec.to_builtins(status)
     said["since"] = round(max(now - status.since, 0.0), 3)
-    del said["retryAt"]
-    if status.retry_at is not None:
-        said["retryIn"] = round(max(status.retry_at - now, 0.0), 3)
+    if status.proved is not None:
+        ago = round(max(now - status.proved.at, 0.0), 3)
+        took = round(status.proved.took, 6)
+        said["proved"] = {"by": status.proved.by, "ago": ago, "took": took}
+    return _relative(said, ago=("lastErrorAt",), now=now)
+
+
+def _relative(
+    said: dict[str, object], *, ago: tuple[str, ...], now: float
+) -> dict[str, object]:
+    """Our own times become seconds; one that is not known is left out."""
+    for key in ago:
+        if isinstance(at := said.pop(key), float):
+            said[key.removesuffix("At") + "Ago"] = round(max(now - at, 0.0), 3)
+    if isinstance(at := said.pop("retryAt"), float):
+        said["retryIn"] = round(max(at - now, 0.0), 3)
     return said
 
 

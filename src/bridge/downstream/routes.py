@@ -36,6 +36,7 @@ class Page(Enum):
     RECONNECT = ("reconnect", ("POST",))
     RESCAN = ("rescan", ("POST",))
     METRICS = ("metrics", ("GET",))
+    TREE = ("tree", ("GET",))
 
     def __init__(self, label: str, methods: tuple[str, ...]) -> None:
         self.label = label
@@ -68,6 +69,7 @@ _FIXED = {
     "/readyz": Page.READY,
     "/status": Page.STATUS,
     "/metrics": Page.METRICS,
+    "/api/tree": Page.TREE,
     "/sse/servers": Page.SERVERS,
     "/sse/tags": Page.TAGS,
     "/sse/list_tools": Page.TOOLS,

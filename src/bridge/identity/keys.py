@@ -6,7 +6,7 @@ cool-down whoever asks and however often (A8). What was good stays in use while 
 issuer is away, for a bounded time; an answer without a usable key changes nothing.
 """
 
-from math import inf
+from math import inf, isinf
 
 import msgspec
 import trio
@@ -22,6 +22,7 @@ from bridge.identity.fetch import Fetch
 from bridge.identity.keyset import KeySet, KeySnapshot, read_key_set
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
+from bridge.observe.status import KeysStatus
 
 
 class KeyTimes(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,8 @@ class KeyCache:
         self._confirmed_at = -inf
         self._attempted_at = -inf
         self._failures = 0
+        self._last_error = ""
+        self._last_error_at: float | None = None
         self._fetching = False
         self._wanted = trio.Event()
         self._finished = trio.Event()
@@ -75,6 +78,27 @@ class KeyCache:
     def issuer(self) -> str:
         """The issuer's exact name where it is known, else as configured."""
         return self.snapshot.issuer or self._issuer
+
+    @property
+    def status(self) -> KeysStatus:
+        """How the set stands, for operators."""
+        confirmed = None if isinf(self._confirmed_at) else self._confirmed_at
+        tried = None if isinf(self._attempted_at) else self._attempted_at
+        return KeysStatus(
+            issuer=self.issuer,
+            state=self._word,
+            keys=len(self.snapshot.keys),
+            confirmed_at=confirmed,
+            retry_at=None if tried is None else tried + self._pause(),
+            last_error=self._last_error,
+            last_error_at=self._last_error_at,
+        )
+
+    @property
+    def _word(self) -> str:
+        if self.snapshot.keys:
+            return "stale" if self._failures else "valid"
+        return "missing" if self._failures else "reading"
 
     async def run(self, stopping: trio.Event) -> None:
         """Keep the set fresh until ``stopping`` is set."""
@@ -191,6 +215,7 @@ class KeyCache:
 
     def _fail(self, reason: str) -> None:
         self._failures += 1
+        self._last_error, self._last_error_at = reason, trio.current_time()
         self._metadata_due = -inf  # the keys may have moved: ask where they are
         age = trio.current_time() - self._confirmed_at
         if age > self._times.stale_limit:

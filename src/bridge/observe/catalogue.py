@@ -38,7 +38,9 @@ class Event(msgspec.Struct, frozen=True):
 # --- the process: app, cli, system ---
 
 BRIDGE_STARTED = Event("bridge.started", "info", ("version", "url", "upstreams"))
-BRIDGE_READY = Event("bridge.ready", "info", ("upstreams", "failed", "seconds"))
+BRIDGE_READY = Event(  # starting: said nothing yet, and nobody waits for them (R138)
+    "bridge.ready", "info", ("upstreams", "failed", "starting", "seconds")
+)
 BRIDGE_DRAINING = Event("bridge.draining", "info", ("signal", "seconds", "calls"))
 BRIDGE_STOPPED = Event("bridge.stopped", "info", ("seconds", "reason"))
 BRIDGE_RELOADED = Event(

@@ -497,6 +497,7 @@ class UpstreamActor:
             dropped=self._hearing.dropped
             + self._traffic.dropped
             + self._inbound.dropped,
+            proved=self._hearing.proved,
             circuit=self._throttle.circuit.value,
             rests_until=self._throttle.rests_until,
         )

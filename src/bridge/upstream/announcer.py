@@ -16,7 +16,7 @@ from bridge.contract.router import (
     UpstreamUp,
 )
 from bridge.contract.upstream import UpstreamAddress
-from bridge.observe.status import UpstreamStatus
+from bridge.observe.status import RoundTrip, UpstreamStatus
 from bridge.protocol.frame import Frame
 from bridge.upstream.lifecycle import Lifecycle
 
@@ -31,6 +31,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
     circuit: str = "closed"
     rests_until: float | None = None
+    proved: RoundTrip | None = None
 
 
 class Announcer:
@@ -116,7 +117,6 @@ class Announcer:
             revision=catalog.revision,
             server=server_label(catalog),
             epoch=life.epoch,
-            restarts=life.restarts,
             tools=len(catalog.tools),
             prompts=len(catalog.prompts),
             resources=len(catalog.resources),
@@ -125,6 +125,8 @@ class Announcer:
             queued=counts.queued,
             dropped=counts.dropped,
             last_error=life.last_error,
+            last_error_at=life.last_error_at,
+            proved=counts.proved,
             tags=self._config.tags,
             tls_verified=self._config.verify_ssl,
             held_back=len(catalog.held),

@@ -67,6 +67,7 @@ class Flight:
         "last",
         "outgoing",
         "repeated",
+        "sent_at",
         "upstream_id",
     )
 
@@ -80,6 +81,7 @@ class Flight:
         self.upstream_id = upstream_id
         self.due = inf
         self.last = inf
+        self.sent_at = 0.0
         self.gate: ProgressGate | None = None
 
     @property

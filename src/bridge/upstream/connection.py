@@ -8,10 +8,12 @@ from collections.abc import Callable
 from math import inf
 
 import msgspec
+import trio
 from msgspec import Raw
 
 from bridge.contract.principal import Principal
 from bridge.errors import LinkError, LinkTimeout
+from bridge.observe.status import RoundTrip
 from bridge.protocol.codes import Code, error_frame
 from bridge.protocol.dialogue import Ask, Told
 from bridge.protocol.frame import Frame, notification, request
@@ -32,6 +34,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     due: float
     done: Done
+    asked_at: float
 
 
 class Connection:
@@ -44,6 +47,7 @@ class Connection:
         self.epoch = epoch
         self.agreement: Agreement | None = None
         self.principals: set[Principal] = set()  # whose calls this epoch has carried
+        self.proved: RoundTrip | None = None  # the last own request it answered
         self.refused = 0  # frames of ours the link would not take
         self._rng = rng
         self._alarms = alarms
@@ -73,7 +77,9 @@ class Connection:
         except LinkError as error:
             done(error)
             return
-        self._errands[upstream_id] = Errand(method=ask.method, due=due, done=done)
+        asked_at = trio.current_time()
+        errand = Errand(method=ask.method, due=due, done=done, asked_at=asked_at)
+        self._errands[upstream_id] = errand
         self._alarms.no_later(Alarm.SWEEP, due)
 
     def notify(self, method: str, params: object | None = None) -> None:
@@ -119,6 +125,8 @@ class Connection:
         errand = self._errands.pop(upstream_id, None)
         if errand is None:
             return False
+        now = trio.current_time()
+        self.proved = RoundTrip(by=errand.method, at=now, took=now - errand.asked_at)
         result, error = answer_of(frame)
         errand.done(Told(result=result, error=error))
         return True

@@ -492,6 +492,7 @@ class Credentials:
             user_code="" if self._invitation is None else self._invitation.user_code,
             last_error=state.reason,
             generation=state.generation,
+            serving=state.serving,
             logging_in=state.logging_in,
             logins=self._logins,
         )

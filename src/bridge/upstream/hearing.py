@@ -6,6 +6,7 @@ Synchronous throughout; each thing goes to the one part it concerns.
 from typing import assert_never
 
 from bridge.errors import SessionLost, Unauthorized
+from bridge.observe.status import RoundTrip
 from bridge.protocol.frame import Frame
 from bridge.upstream.connection import Connection
 from bridge.upstream.inbound import Inbound
@@ -16,7 +17,8 @@ from bridge.wire.link import FrameRefused, LinkEvent, Received, RequestFailed
 
 
 class Hearing:
-    """``dropped`` counts what is nobody's: late, double or foreign."""
+    """``dropped`` counts what is nobody's: late, double or foreign. ``proved``: when
+    the upstream last answered something of ours, over all its links."""
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class Hearing:
         self._inbound = inbound
         self._vitals = vitals
         self.dropped = 0
+        self.proved: RoundTrip | None = None
 
     def heard(self, connection: Connection, event: LinkEvent) -> None:
         """Take one event of the link of ``connection``."""
@@ -59,7 +62,10 @@ class Hearing:
     def _answered(self, connection: Connection, frame: Frame) -> None:
         if self._traffic.answer(frame):
             self._vitals.answered()
-        elif not (isinstance(frame.id, int) and connection.settle(frame.id, frame)):
+            self.proved = self._traffic.proved
+        elif isinstance(frame.id, int) and connection.settle(frame.id, frame):
+            self.proved = connection.proved
+        else:
             self.dropped += 1
 
     def _request_failed(self, connection: Connection, event: RequestFailed) -> None:

@@ -73,7 +73,6 @@ class Lifecycle:
         self._name = name
         self._gravity = Gravity()
         self.epoch = 0
-        self.restarts = 0
         self.retry_at: float | None = None
         self.last_error = ""
         self.last_error_at: float | None = None
@@ -113,7 +112,6 @@ class Lifecycle:
 
     def next_epoch(self, epochs: Iterator[int]) -> int:
         """A link is open: count it."""
-        self.restarts += self.epoch != 0
         self.epoch = next(epochs)
         return self.epoch
 

@@ -13,6 +13,7 @@ from bridge.errors import (
     SessionLost,
     UpstreamLost,
 )
+from bridge.observe.status import RoundTrip
 from bridge.protocol.frame import Frame, members
 from bridge.upstream import faults
 from bridge.upstream.admission import Admission
@@ -75,6 +76,7 @@ class Traffic:
         self._taking = True
         self.ended: Callable[[Flight], None] = _nobody_asks
         self.objection: Callable[[Call], BridgeError | None] = _none
+        self.proved: RoundTrip | None = None  # the last call it answered
         self.dropped = 0  # late, duplicate and foreign answers and progress
 
     @property
@@ -114,6 +116,9 @@ class Traffic:
         flight = self._calls.settle(frame.id) if isinstance(frame.id, int) else None
         if flight is None:
             return False
+        now = trio.current_time()
+        method = flight.call.frame.method or ""
+        self.proved = RoundTrip(by=method, at=now, took=now - flight.sent_at)
         self._flush(flight)
         result, error = answer_of(frame)
         self._throttle.answered(flight, error)
@@ -278,6 +283,7 @@ class Traffic:
         else:
             connection.carry(call.principal)
             flight = self._calls.launch(pending, outgoing, upstream_id=upstream_id)
+            flight.sent_at = trio.current_time()
             self._throttle.sent(flight)
             self._alarms.no_later(Alarm.SWEEP, flight.due)
 

@@ -78,7 +78,7 @@ async def test_a_lost_link_is_opened_again_and_the_time_is_told(
             await bench.ready()
         (up,) = bench.told_router(UpstreamUp)
         assert up.epoch == 2
-        assert (bench.status.restarts, bench.status.epoch) == (1, 2)
+        assert bench.status.epoch == 2
         changes = [x for x in lines if x["event"] == "upstream.state_changed"]
         said = [(x["log_level"], x["from"], x["to"], x["phase"]) for x in changes]
         assert said == [
