@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from bridge import __version__
+from bridge.cli.early_stop import EarlyStop
 from bridge.cli.exit import EXIT_FAILED, CommandFailed, complain
 from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Invocation
@@ -100,7 +101,8 @@ def serve_command(
     flight have been answered, a second one at once. It follows changes of the file;
     SIGHUP has it read at once.
     """
-    early = EarlyHangups()  # first of all: none may end a bridge, also in its start
+    stop = EarlyStop()  # first of all: no signal may end a bridge as if it had failed
+    early = EarlyHangups()
     overrides = Overrides(
         host=host, port=port, no_auth=no_auth, debug=debug or invocation.debug
     )
@@ -112,6 +114,7 @@ def serve_command(
         environment=invocation.environment,
         home=invocation.home,
         early=early,
+        stop=stop,
     )
     sys.exit(status)
 

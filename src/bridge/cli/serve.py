@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
 from bridge.cli.descriptors import with_room
+from bridge.cli.early_stop import EarlyStop
 from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
 from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Serving
@@ -47,6 +48,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     source: ConfigSource
     early: EarlyHangups
+    stop: EarlyStop
 
 
 def serve(
@@ -55,6 +57,7 @@ def serve(
     environment: Mapping[str, str],
     home: Path,
     early: EarlyHangups,
+    stop: EarlyStop,
 ) -> int:
     """Run one bridge until it is told to stop. Returns the exit status.
 
@@ -75,7 +78,9 @@ def serve(
         home=home,
         source=source_of(serving, started=config),
         early=early,
+        stop=stop,
     )
+    stop.begin()
     try:
         return trio.run(partial(_serve, config, ports=ports, place=place))
     finally:
@@ -154,7 +159,7 @@ async def _serve(config: Config, *, ports: Ports, place: Place) -> int:
         nursery.start_soon(
             partial(heed_hangups, bridge.reloader, log=log, early=place.early)
         )
-        status = await run_until_stopped(bridge, config.bridge)
+        status = await run_until_stopped(bridge, config.bridge, early=place.stop)
         nursery.cancel_scope.cancel()
     processes.end()
     return status
@@ -164,12 +169,17 @@ async def run_until_stopped(
     bridge: Bridge,
     config: BridgeConfig,
     *,
+    early: EarlyStop | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> int:
-    """Run ``bridge`` and heed signals; the exit status. Says what went wrong."""
+    """Run ``bridge`` and heed signals, also an ``early`` one; the exit status. Says
+    what went wrong."""
     status = EXIT_OK
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, bridge, config)
+        if early is not None and early.came:
+            arm_watchdog(config.drain_timeout + WATCHDOG_GRACE)
+            nursery.start_soon(_stop, bridge, signal.SIGTERM.name)
         try:
             await bridge.run(task_status=task_status)
         except OSError as error:

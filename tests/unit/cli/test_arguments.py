@@ -1,7 +1,8 @@
 """Which words of the command line do what."""
 
 import json
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import live, serve
+from bridge.cli.early_stop import EarlyStop
 from bridge.cli.exit import CommandFailed
 from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Serving
@@ -19,6 +21,7 @@ from bridge.cli.remote import NotThere, Target
 from bridge.config import Loaded
 from bridge.demo import run as demo_run
 
+TAKEN = (signal.SIGTERM, signal.SIGHUP)  # by a command that serves
 #: What the person who runs the tests has set must not leak in; empty is unset.
 CLEAN = dict.fromkeys(
     (
@@ -43,7 +46,16 @@ def config(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[Loaded]:
+def own_signals() -> Iterator[None]:
+    """The handlers of this process, as they were."""
+    before = {number: signal.getsignal(number) for number in TAKEN}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, own_signals: None) -> list[Loaded]:
     """The configurations that `serve` was asked to run."""
     runs: list[Loaded] = []
 
@@ -53,10 +65,12 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Loaded]:
         environment: Mapping[str, str],
         home: Path,
         early: EarlyHangups,
+        stop: EarlyStop,
     ) -> int:
         assert environment
         assert home
         assert not early.came
+        assert not stop.came
         assert serving.path.is_absolute()
         assert serving.again().config == serving.loaded.config
         runs.append(serving.loaded)
