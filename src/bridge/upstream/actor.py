@@ -25,11 +25,11 @@ from bridge.observe.logging import Log
 from bridge.observe.status import UpstreamStatus
 from bridge.protocol.frame import Frame
 from bridge.protocol.handshake import Agreement, Introduction, legacy_handshake
-from bridge.upstream import health, state
+from bridge.upstream import state
 from bridge.upstream.admission import Admission
 from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.announcer import Announcer, Counts
-from bridge.upstream.calls import CallLimits, CallTable
+from bridge.upstream.calls import CallTable, limits_of
 from bridge.upstream.connection import Connection
 from bridge.upstream.conversation import Conversation
 from bridge.upstream.faults import asks_patience
@@ -37,7 +37,6 @@ from bridge.upstream.hearing import Hearing
 from bridge.upstream.inbound import Hooks, Inbound
 from bridge.upstream.keeper import LinkHooks, LinkKeeper
 from bridge.upstream.lifecycle import Lifecycle, event_of
-from bridge.upstream.lists import Lists
 from bridge.upstream.offer import Offer
 from bridge.upstream.pin_keeper import PinKeeper
 from bridge.upstream.retry import policy_of
@@ -46,8 +45,8 @@ from bridge.upstream.throttle import Throttle
 from bridge.upstream.token_owner import TokenOwner
 from bridge.upstream.traffic import Traffic
 from bridge.upstream.turns import Turn, Turns, place_of
-from bridge.upstream.vitals import Fetch, Vitals
-from bridge.upstream.wishes import Wishes
+from bridge.upstream.upkeep import Upkeep
+from bridge.upstream.vitals import Fetch
 from bridge.wire.link import Link, LinkEvent, Transport
 
 PHASE_AT_LEAST = 30.0  # a server may have to be downloaded before it speaks
@@ -126,11 +125,7 @@ class UpstreamActor:
         )
         self._admission = Admission(config, self._lifecycle)
         self._announcer = Announcer(
-            config,
-            self._address,
-            self._lifecycle,
-            to_router=to_router,
-            publish=publish,
+            config, self._address, self._lifecycle, to_router=to_router, publish=publish
         )
         self._offer = Offer(
             config.name,
@@ -139,7 +134,18 @@ class UpstreamActor:
             changed=self._offered_anew,
             log=self._log,
         )
-        self._build_upkeep(fetch)
+        self._upkeep = Upkeep(
+            config,
+            self._lifecycle,
+            alarms=self._alarms,
+            rng=rng,
+            log=self._log,
+            patience=self._patience,
+            fetch=fetch,
+            spawn=self._spawn,
+            read=self._catalogued,
+            failed=self._failed,
+        )
         self._throttle = Throttle(
             config,
             failover,
@@ -151,13 +157,7 @@ class UpstreamActor:
         self._build_traffic(waiting_bound)
 
     def _build_traffic(self, waiting_bound: int) -> None:
-        self._calls = CallTable(
-            CallLimits(
-                in_flight=self._config.max_in_flight,
-                waiting=waiting_bound,
-                idle=self._config.timeout,
-            )
-        )
+        self._calls = CallTable(limits_of(self._config, waiting=waiting_bound))
         self._traffic = Traffic(
             self._name,
             self._calls,
@@ -173,7 +173,8 @@ class UpstreamActor:
             self._traffic,
             roots=self._config.roots,
             hooks=Hooks(
-                lists_changed=self._lists.changed, publish=self._announcer.pass_on
+                lists_changed=self._upkeep.lists.changed,
+                publish=self._announcer.pass_on,
             ),
             alarms=self._alarms,
             log=self._log,
@@ -182,29 +183,7 @@ class UpstreamActor:
             self._lifecycle,
             traffic=self._traffic,
             inbound=self._inbound,
-            vitals=self._vitals,
-        )
-
-    def _build_upkeep(self, fetch: Fetch | None) -> None:
-        self._lists = Lists(
-            alarms=self._alarms,
-            rng=self._rng,
-            log=self._log,
-            patience=self._patience,
-            read=self._catalogued,
-            failed=self._failed,
-        )
-        self._wishes = Wishes(alarms=self._alarms, log=self._log)
-        self._vitals = Vitals(
-            health.plan_of(self._config),
-            self._config.health_check,
-            alarms=self._alarms,
-            rng=self._rng,
-            log=self._log,
-            fetch=fetch,
-            spawn=self._spawn,
-            lost=lambda why: self._lifecycle.feed(state.LinkFailed(why)),
-            rejected=lambda error: self._lifecycle.feed(event_of(error)),
+            vitals=self._upkeep.vitals,
         )
 
     @property
@@ -282,9 +261,9 @@ class UpstreamActor:
             case messages.Notify():
                 self._pass_on(message.frame)
             case messages.Subscriptions():
-                self._wishes.subscribe(message.uris)
+                self._upkeep.wishes.subscribe(message.uris)
             case messages.LogLevel():
-                self._wishes.log_level(message.level)
+                self._upkeep.wishes.log_level(message.level)
             case messages.Announce():
                 self._announce()
             case messages.Poke():
@@ -293,7 +272,7 @@ class UpstreamActor:
                 poke = state.Poke(message.reason, message.reconnect)
                 self._lifecycle.feed(poke)
             case messages.Rescan():
-                self._lists.changed()
+                self._upkeep.lists.changed()
             case messages.Reauthorize():
                 self._reauthorize(message)
             case messages.Forget():
@@ -355,8 +334,8 @@ class UpstreamActor:
     def close_link(self) -> None:
         self._keeper.close()
         self._turn.over()
-        for part in (self._lists, self._vitals, self._wishes, self._inbound):
-            part.close()
+        self._upkeep.close()
+        self._inbound.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -376,7 +355,7 @@ class UpstreamActor:
         ).begin()
 
     def list_all(self) -> None:
-        self._lists.open(self._linked())
+        self._upkeep.lists.open(self._linked())
 
     def fail_in_flight(self) -> None:
         reason = self._lifecycle.state.reason
@@ -390,8 +369,7 @@ class UpstreamActor:
         self._turn.went_well()
         self._throttle.reconnected()
         self._announcer.up()
-        self._vitals.open(connection)
-        self._wishes.open(connection)
+        self._upkeep.open(connection)
         self._traffic.open(connection)
 
     def publish_change(self) -> None:
@@ -423,8 +401,7 @@ class UpstreamActor:
 
     def _rest(self, until: float) -> None:
         """The circuit or a pause has changed: nothing is asked before ``until``."""
-        self._vitals.rest(until)
-        self._lists.rest(until)
+        self._upkeep.rest(until)
         self.changed()
 
     def _catalogued(self, catalog: Catalog) -> None:
@@ -456,11 +433,11 @@ class UpstreamActor:
             case Alarm.NEWS:
                 self._inbound.release()
             case Alarm.RELIST:
-                self._lists.ring()
+                self._upkeep.lists.ring()
             case Alarm.WISHES:
-                self._wishes.ring()
+                self._upkeep.wishes.ring()
             case Alarm.PROBE:
-                self._vitals.ring()
+                self._upkeep.vitals.ring()
             case Alarm.CIRCUIT:
                 self._throttle.ring()
             case Alarm.TURN:
@@ -491,12 +468,11 @@ class UpstreamActor:
             self._alarms.no_later(Alarm.STATUS, trio.current_time() + STATUS_GAP)
 
     def _counts(self) -> Counts:
+        parts = (self._hearing, self._traffic, self._inbound)
         return Counts(
             in_flight=self._calls.in_flight,
             queued=self._calls.waiting,
-            dropped=self._hearing.dropped
-            + self._traffic.dropped
-            + self._inbound.dropped,
+            dropped=sum(part.dropped for part in parts),
             proved=self._hearing.proved,
             circuit=self._throttle.circuit.value,
             rests_until=self._throttle.rests_until,

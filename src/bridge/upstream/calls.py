@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
+from bridge.config.model import UpstreamConfig
 from bridge.contract.upstream import Call
 from bridge.errors import BridgeError
 from bridge.protocol.frame import Frame, members, raw
@@ -31,6 +32,13 @@ class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def maximum(self) -> float:
         return max(self.idle * MAXIMUM_TIMES, MAXIMUM_AT_LEAST)
+
+
+def limits_of(config: UpstreamConfig, *, waiting: int) -> CallLimits:
+    """What the configuration of an upstream says of its calls."""
+    return CallLimits(
+        in_flight=config.max_in_flight, waiting=waiting, idle=config.timeout
+    )
 
 
 class Pending:
