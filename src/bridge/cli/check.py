@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from bridge.cli import limits_view
 from bridge.cli.exit import EXIT_OK, EXIT_USAGE
 from bridge.cli.invocation import Refused
 from bridge.cli.report import counted
@@ -52,6 +53,12 @@ def _show_loaded(source: str, loaded: Loaded) -> None:
     click.echo(f"{printable(source)}: {_tally(loaded.problems)}")
     click.echo(f"listens on {address(bridge)}; {admission(bridge)}")
     show_table(COLUMNS, rows(loaded))
+    for columns, found in (
+        (limits_view.TOOL_COLUMNS, list(limits_view.tool_rows(loaded.config))),
+        (limits_view.ACCESS_COLUMNS, list(limits_view.access_rows(loaded.config))),
+    ):
+        if found:
+            show_table(columns, found)
 
 
 def rows(loaded: Loaded) -> Iterator[tuple[str, ...]]:
@@ -107,7 +114,19 @@ def _starts(loaded: Loaded) -> dict[str, object]:
         ],
         "disabled": [s.name for s in loaded.config.upstreams if not s.enabled],
         "leftOut": sorted(left_out(loaded.problems)),
+        "toolLimits": _limits(loaded),
+        "access": [
+            dict(zip(("rule", "for", "does", "servers", "tools"), row, strict=True))
+            for row in limits_view.access_rows(loaded.config)
+        ],
     }
+
+
+def _limits(loaded: Loaded) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for server, limit in limits_view.tool_rows(loaded.config):
+        found.setdefault(server, []).append(limit)
+    return found
 
 
 def _verdict(

@@ -39,6 +39,8 @@ def show_status(home: Path, options: Options) -> None:
     )
     for conflict in status.conflicts:
         click.echo(f"offered by more than one server: {printable(conflict)}")
+    for line in report.withheld_lines(status):
+        click.echo(printable(line))
 
 
 def show_servers(home: Path, options: Options) -> None:
@@ -49,17 +51,28 @@ def show_servers(home: Path, options: Options) -> None:
 
 
 def show_tools(
-    home: Path, options: Options, *, tag: str | None, server: str | None
+    home: Path,
+    options: Options,
+    *,
+    tag: str | None,
+    server: str | None,
+    everything: bool = False,
 ) -> None:
-    """The tools of everything, of a server, or of the servers with tags."""
+    """The tools of everything, of a server, or of the servers with tags.
+
+    ``everything``: also those that are withheld from all clients, and why.
+    """
     path = tools_path(tag=tag, server=server)
     try:
         page = _asked(home, options, path=path, kind=report.ToolsPage)
     except NotThere as error:
         said = not_there(tag=tag, server=server)
         raise CommandFailed(*said or error.lines) from error
-    if page is not None:
-        show_table(report.TOOL_COLUMNS, report.tool_rows(page))
+    if page is None:
+        return
+    show_table(report.TOOL_COLUMNS, report.tool_rows(page))
+    if everything and page.withheld:
+        show_table(report.WITHHELD_COLUMNS, report.withheld_rows(page))
 
 
 def not_there(*, tag: str | None, server: str | None) -> list[str]:

@@ -302,10 +302,17 @@ def mcp_list_command(invocation: Invocation, **options: object) -> None:
         "bridge tool list --server time",
         "bridge tool list --tag dev",
         "bridge tool list --tag dev+remote   with both tags (a,b: with any)",
+        "bridge tool list --all              what policy withholds as well, and why",
     ),
 )
 @click.option("--tag", metavar="TAGS", help="Only of servers with these tags.")
 @click.option("--server", metavar="NAME", help="Only of this server.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also the tools no client is shown, with the reason.",
+)
 @remote_options
 @click.pass_obj
 def tool_list_command(
@@ -313,6 +320,7 @@ def tool_list_command(
     *,
     tag: str | None,
     server: str | None,
+    everything: bool,
     **options: object,
 ) -> None:
     """List the tools as a client is shown them."""
@@ -320,7 +328,7 @@ def tool_list_command(
 
     if tag and server:
         raise click.UsageError("Choose one of --tag and --server.")
-    show_tools(invocation.home, options, tag=tag, server=server)
+    show_tools(invocation.home, options, tag=tag, server=server, everything=everything)
 
 
 tool_group.add_command(pending_command)

@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 #: Of a description, where rows are not cut by the terminal.
 _LONGEST_LINE = 120
+#: Below the table of servers; the list of tools has them all.
+_WITHHELD_LINES = 5
 
 
 class ServerLine(msgspec.Struct, frozen=True, rename="camel"):
@@ -35,6 +37,14 @@ class ServerLine(msgspec.Struct, frozen=True, rename="camel"):
     tls_verified: bool = True
 
 
+class WithheldLine(msgspec.Struct, frozen=True):
+    """A tool policy keeps from everybody, and why."""
+
+    name: str
+    server: str = ""
+    reason: str = ""
+
+
 class StatusPage(msgspec.Struct, frozen=True, rename="camel"):
     version: str = ""
     ready: bool = False
@@ -45,6 +55,8 @@ class StatusPage(msgspec.Struct, frozen=True, rename="camel"):
     resources: int = 0
     upstreams: tuple[ServerLine, ...] = ()
     conflicts: tuple[str, ...] = ()
+    withheld: tuple[WithheldLine, ...] = ()
+    withheld_count: int = 0
 
 
 class ServersPage(msgspec.Struct, frozen=True):
@@ -61,6 +73,7 @@ class ToolLine(msgspec.Struct, frozen=True):
 
 class ToolsPage(msgspec.Struct, frozen=True):
     tools: tuple[ToolLine, ...] = ()
+    withheld: tuple[WithheldLine, ...] = ()
 
 
 def decoded(body: bytes, kind: type[T]) -> T:
@@ -117,6 +130,23 @@ TOOL_COLUMNS = ("Tool", "Description")
 def tool_rows(page: ToolsPage) -> Iterator[tuple[str, ...]]:
     for tool in page.tools:
         yield tool.name, _first_line(tool.description or tool.title or "")
+
+
+WITHHELD_COLUMNS = ("Withheld tool", "Server", "Because")
+
+
+def withheld_rows(page: ToolsPage) -> Iterator[tuple[str, ...]]:
+    for line in page.withheld:
+        yield line.name, line.server, line.reason
+
+
+def withheld_lines(status: StatusPage) -> Iterator[str]:
+    """A few of the tools nobody is offered, with their reasons."""
+    for line in status.withheld[:_WITHHELD_LINES]:
+        yield f"withheld: {line.name} ({line.server}): {line.reason}"
+    more = status.withheld_count - _WITHHELD_LINES
+    if more > 0:
+        yield f"withheld: {counted(more, 'tool')} more; see `bridge tool list --all`"
 
 
 def note(line: ServerLine) -> str:

@@ -3,7 +3,7 @@
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -103,10 +103,12 @@ def _collect(name: str, value: dict[str, Any], shown: dict[str, set[str]]) -> No
     for field in fields_of(kinds[name]):
         inner = getattr(getattr(inside(field.kind), "cls", None), "__name__", None)
         if inner in kinds and field.key in value:
-            found: Any = value[field.key]
-            several: list[Any] = found if isinstance(found, list) else [found]
-            for section in several:
+            for section in _several(value[field.key]):
                 _collect(inner, section, shown)
+
+
+def _several(sections: Any) -> list[Any]:
+    return cast("list[Any]", sections) if isinstance(sections, list) else [sections]
 
 
 def test_the_environment_file_names_what_the_production_example_reads() -> None:

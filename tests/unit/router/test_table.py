@@ -46,7 +46,7 @@ def test_a_name_that_contains_the_separator_is_routed_by_the_table() -> None:
         catalogs={"a": with_tools("b__c"), "a__b": with_tools("d")},
     )
     assert made.find("tools", "a__b__c") == Route("a", "b__c", repeatable=False)
-    assert made.find("tools", "a__b__d") == Route("a__b", "d")
+    assert made.find("tools", "a__b__d") == Route("a__b", "d", repeatable=False)
 
 
 @pytest.mark.requirement("R121", "C34")
