@@ -89,6 +89,12 @@ class BareClient:
         await self._post(request(number, "tools/call", params))
         return number
 
+    async def ask(self, method: str) -> int:
+        """Send any request and return its number."""
+        number = next(self._numbers)
+        await self._post(request(number, method))
+        return number
+
     def answers(self, number: int) -> list[Json]:
         """Every answer to that request so far."""
         return [
