@@ -57,16 +57,24 @@ class LineCutter:
         self._limit = limit
         self._held = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that ``data`` completes, each at most ``limit`` bytes long."""
-        first, *others = data.split(b"\n")
+    def feed(self, data: bytes, *, most: int) -> tuple[list[bytes], int]:
+        """The lines that ``data`` completes, each at most ``limit`` bytes long.
+
+        Of more than ``most`` the first ones and the last, and how many are left out:
+        they are counted without a look at each.
+        """
+        first, *others = data.split(b"\n", most)
         self._hold(first)
         if not others:
-            return []
+            return [], 0
         *whole, rest = others
-        lines = [self.rest(), *(line[: self._limit] for line in whole if line)]
+        lines = [self.rest(), *(line[: self._limit] for line in whole)]
+        left_out, skipped, rest = rest.rpartition(b"\n")
+        if skipped:
+            lines.append(left_out[left_out.rfind(b"\n") + 1 :][: self._limit])
         self._hold(rest)
-        return [cut for line in lines if (cut := line.removesuffix(b"\r"))]
+        cut = [short for line in lines if (short := line.removesuffix(b"\r"))]
+        return cut, left_out.count(b"\n")
 
     def rest(self) -> bytes:
         """What came after the last newline, when the stream has ended."""

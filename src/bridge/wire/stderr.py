@@ -45,13 +45,11 @@ class StderrLog:
         self.ended.set()
 
     async def _feed(self, cutter: LineCutter, chunk: bytes) -> None:
-        lines = cutter.feed(chunk)
-        read, flood = lines[:_LINES_READ], lines[_LINES_READ:]
-        for line in read:
+        lines, skipped = cutter.feed(chunk, most=_LINES_READ)
+        self._allowance.skip(skipped)
+        for line in lines:
             self._take(line)
-        if flood:
-            self._allowance.skip(len(flood) - 1)
-            self._take(flood[-1])
+        if skipped:
             await trio.sleep(_FLOOD_PAUSE)
 
     def _take(self, line: bytes) -> None:

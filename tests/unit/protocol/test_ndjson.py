@@ -75,7 +75,17 @@ def test_where_the_bytes_are_cut_changes_nothing(chunks: list[bytes]) -> None:
 @pytest.mark.requirement("C3")
 def test_a_cutter_drops_the_rest_of_a_long_line_and_goes_on() -> None:
     cutter = LineCutter(limit=3)
-    assert cutter.feed(b"abcdef") == []
-    assert cutter.feed(b"ghi\nxy\r\n\nz") == [b"abc", b"xy"]
+    assert cutter.feed(b"abcdef", most=9) == ([], 0)
+    assert cutter.feed(b"ghi\nxy\r\n\nz", most=9) == ([b"abc", b"xy"], 0)
     assert cutter.rest() == b"z"
     assert cutter.rest() == b""
+
+
+@pytest.mark.requirement("C3")
+def test_of_a_flood_the_first_lines_and_the_last_are_kept() -> None:
+    cutter = LineCutter(limit=4)
+    assert cutter.feed(b"a", most=2) == ([], 0)
+    flood = b"b\nc\n" + b"x\n" * 7 + b"the last\r\nrest"
+    assert cutter.feed(flood, most=2) == ([b"ab", b"c", b"the "], 7)
+    assert cutter.feed(b"\n", most=2) == ([b"rest"], 0)
+    assert cutter.feed(b"1\n2\n3\n", most=2) == ([b"1", b"2", b"3"], 0)
