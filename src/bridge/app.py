@@ -307,6 +307,7 @@ class Bridge:
             version=__version__,
             calls_per_session=self._config.bridge.limits.calls_per_session,
             page_size=self._config.bridge.page_size,
+            rate_limit=self._config.bridge.rate_limit,
             on_call=lambda upstream, outcome, seconds: self.metrics.call_finished(
                 upstream, outcome, seconds=seconds
             ),

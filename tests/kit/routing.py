@@ -80,6 +80,7 @@ class RouterRoom:
         sessions: int = 100,
         per_principal: int = 50,
         calls_per_session: int = 32,
+        rate_limit: float = 0.0,
         page_size: int = 0,
         forward_logs: bool = False,
         outbox_frames: int = 256,
@@ -103,6 +104,7 @@ class RouterRoom:
             server_name="bridge",
             version="1",
             calls_per_session=calls_per_session,
+            rate_limit=rate_limit,
             page_size=page_size,
         )
         self.actor = RouterActor(

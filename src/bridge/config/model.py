@@ -147,12 +147,31 @@ class AggregationConfig(Section, frozen=True, kw_only=True):
 class FailoverConfig(Section, frozen=True, kw_only=True):
     """What happens to a server that keeps failing."""
 
-    enabled: Annotated[bool, about("Retry a failed server slowly, for ever.")] = True
+    enabled: Annotated[
+        bool,
+        about(
+            "Retry a failed server slowly, for ever, and break the circuit of one that "
+            "answers only errors. `false`: after its attempts a server waits until "
+            "an operator reconnects it, and calls go to it whatever it answers."
+        ),
+    ] = True
     max_failures: Annotated[
-        int, about("Failures before it counts as failed.", PLANNED, ge=1)
+        int,
+        about(
+            "Failed calls in a row that open the circuit of a connected server, so "
+            "that calls are refused at once for a while; 0: never. If all of them "
+            "asked for the same tool, three times as many: one broken tool is no "
+            "broken server.",
+            ge=0,
+        ),
     ] = 3
     recovery_interval_ms: Annotated[
-        float, about("Pause between slow attempts (ms).", gt=0)
+        float,
+        about(
+            "Pause between slow attempts (ms). Half of it, times the openings in a "
+            "row, at most ten, is how long a circuit stays open.",
+            gt=0,
+        ),
     ] = msgspec.field(default=60_000, name="recoveryInterval")
 
     @property
@@ -205,7 +224,12 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
         LimitsConfig()
     )
     rate_limit: Annotated[
-        float, about("Calls per second of one principal; 0 is off.", PLANNED, ge=0)
+        float,
+        about(
+            "Calls per second of one principal, in all its sessions; 0 is off. Others "
+            "are refused with the time to wait.",
+            ge=0,
+        ),
     ] = 0.0
     conflict_resolution: Annotated[
         ConflictResolution, about("Who gets a name two servers offer (R121).")

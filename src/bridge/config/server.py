@@ -375,7 +375,13 @@ class UpstreamConfig(Section, frozen=True, kw_only=True):
     ] = "unsent"
     max_in_flight: Annotated[int, about("Calls in flight at once.", ge=1)] = 64
     rate_limit: Annotated[
-        float, about("Calls per second to this server; 0 is off.", PLANNED, ge=0)
+        float,
+        about(
+            "Calls per second to this server, of all clients; 0 is off. A call whose "
+            "turn comes within a second waits for it, others are refused with the time "
+            "to wait.",
+            ge=0,
+        ),
     ] = 0.0
     share: Annotated[
         Share,

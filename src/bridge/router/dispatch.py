@@ -38,6 +38,7 @@ from bridge.router.board import Board, Presence
 from bridge.router.failure import failure
 from bridge.router.outbox import Outbox
 from bridge.router.policy import View
+from bridge.router.rates import Rates
 from bridge.router.relay import OnCall, Relay, tell
 from bridge.router.session import Inflight, Session, Sessions
 from bridge.router.table import Kind
@@ -90,6 +91,7 @@ class Dispatcher:
         version: str,
         calls_per_session: int,
         page_size: int = 0,
+        rate_limit: float = 0.0,
         on_call: OnCall = lambda _upstream, _outcome, _seconds: None,
     ) -> None:
         self._board = board
@@ -99,6 +101,7 @@ class Dispatcher:
         self._version = version
         self._calls_per_session = calls_per_session
         self._page_size = page_size
+        self._rates = Rates(rate_limit)
         self._on_call = on_call
         self._draining = False
         self._call_ids: Iterator[int] = count(1)
@@ -263,6 +266,7 @@ class Dispatcher:
             raise SessionBusy("too many calls in flight in this session; wait for some")
         if self._draining:
             raise BridgeStopping("the bridge is stopping; the call was not executed")
+        self._rates.check(session.principal, trio.current_time())
         target = target_of(
             self._board.table(session.view),
             session.learned_owner,

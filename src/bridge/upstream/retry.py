@@ -27,6 +27,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 5
     slow: float = 60.0
     auto_restart: bool = True
+    for_ever: bool = True  # the slow attempts; else it waits to be poked
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +48,14 @@ def policy_of(config: UpstreamConfig, failover: FailoverConfig) -> RetryPolicy:
         attempts=health.max_restart_attempts,
         slow=failover.recovery_interval_ms / 1000,
         auto_restart=health.auto_restart,
+        for_ever=failover.enabled,
     )
 
 
-def slow_pause(policy: RetryPolicy) -> Pause:
-    """The pause of an upstream nobody expects back soon."""
+def slow_pause(policy: RetryPolicy) -> Pause | None:
+    """The pause of an upstream nobody expects back soon; None: wait for a poke."""
+    if not policy.for_ever:
+        return None
     slow = max(policy.slow, FLOOR)
     return Pause(at_least=slow, at_most=slow * SLOW_SPREAD, slow=True)
 
@@ -77,15 +81,15 @@ def pause_after(
     return _wished(_backoff(policy, failures - quick), retry_after)
 
 
-def _backoff(policy: RetryPolicy, nth: int) -> Pause:
+def _backoff(policy: RetryPolicy, nth: int) -> Pause | None:
     if nth > policy.attempts:
         return slow_pause(policy)
     bound = max(min(policy.cap, policy.base * 2 ** min(nth - 1, _DOUBLINGS)), FLOOR)
     return Pause(at_least=max(bound * FLOOR_SHARE, FLOOR), at_most=bound)
 
 
-def _wished(pause: Pause, retry_after: float | None) -> Pause:
-    if retry_after is None:
+def _wished(pause: Pause | None, retry_after: float | None) -> Pause | None:
+    if pause is None or retry_after is None:
         return pause
     wish = min(max(retry_after, pause.at_least), RETRY_AFTER_CAP)
     return Pause(at_least=wish, at_most=wish, slow=pause.slow)

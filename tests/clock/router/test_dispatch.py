@@ -202,6 +202,19 @@ async def test_a_session_has_a_bound_on_its_calls(nursery: trio.Nursery) -> None
         await client.call("tools/call", {"name": "a__echo"}, id="c2")
 
 
+async def test_a_principal_has_its_calls_per_second(nursery: trio.Nursery) -> None:
+    room = await one_upstream(nursery, RouterRoom(policy("a"), rate_limit=1.0))
+    client = await room.client()
+    await client.call("tools/call", {"name": "a__echo"}, id="c1")
+    await client.call("tools/call", {"name": "a__echo"}, id="c2")
+    refused = client.next()
+    assert refused.id == "c2"
+    assert b"routing.rate_limited" in body(refused.result)
+    assert b"retryAfterMs" in body(refused.result)
+    assert await client.ask("ping", {})  # what costs no server a call is not counted
+    assert list(client.session.in_flight) == ["c1"]
+
+
 @pytest.mark.requirement("R127")
 async def test_a_full_mailbox_is_an_answer_at_once(nursery: trio.Nursery) -> None:
     room = await one_upstream(nursery)

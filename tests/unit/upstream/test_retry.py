@@ -50,7 +50,18 @@ def test_no_setting_makes_a_hot_loop() -> None:
             assert pause is not None
             assert pause.at_least >= FLOOR
             assert pause.at_most >= pause.at_least
-    assert slow_pause(hot).at_least >= FLOOR
+    slow = slow_pause(hot)
+    assert slow is not None
+    assert slow.at_least >= FLOOR
+
+
+@pytest.mark.requirement("R132")
+def test_without_failover_nothing_is_tried_after_the_attempts() -> None:
+    policy = policy_of(UpstreamConfig(), FailoverConfig(enabled=False))
+    assert slow_pause(policy) is None
+    assert pause_after(policy, policy.attempts, served=True) is not None
+    assert pause_after(policy, policy.attempts + 1, served=True) is None
+    assert pause_after(policy, 10**6, served=False, retry_after=5.0) is None
 
 
 @pytest.mark.parametrize(
