@@ -1,5 +1,6 @@
 """The commands about a running bridge: ask, then show."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -8,10 +9,18 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from bridge.cli import report
+from bridge.cli import report, tree_view
 from bridge.cli.exit import CommandFailed
 from bridge.cli.remote import NotThere, Target, ask
-from bridge.cli.table import printable, show_json, show_table
+from bridge.cli.table import (
+    printable,
+    show_json,
+    show_lines,
+    show_table,
+    shows_signs,
+)
+from bridge.cli.tree_view import lines
+from bridge.observe.tree import Node
 
 T = TypeVar("T")
 Options = Mapping[str, object]
@@ -32,6 +41,8 @@ def show_status(home: Path, options: Options) -> None:
     if status is None:
         return
     click.echo(printable(report.headline(status)))
+    for line in report.trouble_lines(status):
+        click.echo(printable(line))
     show_table(
         report.STATUS_COLUMNS,
         report.status_rows(status),
@@ -41,6 +52,27 @@ def show_status(home: Path, options: Options) -> None:
         click.echo(f"offered by more than one server: {printable(conflict)}")
     for line in report.withheld_lines(status):
         click.echo(printable(line))
+
+
+def show_tree(home: Path, options: Options) -> None:
+    """The supervision tree."""
+    root = _asked(home, options, path="/api/tree", kind=Node)
+    if root is None:
+        return
+    guides = tree_view.LINES if shows_signs(sys.stdout) else tree_view.ASCII
+    show_lines((line.lead, line.state, line.details) for line in lines(root, guides))
+
+
+def reconnect(home: Path, options: Options, *, server: str) -> None:
+    """Have a server connected anew."""
+    path = f"/sse/mcp/{quote(server, safe='')}/reconnect"
+    try:
+        begun = _asked(home, options, path=path, kind=_Begun, method="POST")
+    except NotThere as error:
+        raise CommandFailed(*not_there(tag=None, server=server)) from error
+    if begun is not None:
+        name = printable(begun.server)
+        click.echo(f"{name} is connected anew; see `bridge status` for how it went")
 
 
 def show_servers(home: Path, options: Options) -> None:
@@ -93,13 +125,24 @@ def tools_path(*, tag: str | None, server: str | None) -> str:
     return "/sse/list_tools"
 
 
-def _asked(home: Path, options: Options, *, path: str, kind: type[T]) -> T | None:
+class _Begun(msgspec.Struct, frozen=True):
+    server: str
+
+
+def _asked(
+    home: Path,
+    options: Options,
+    *,
+    path: str,
+    kind: type[T],
+    method: str = "GET",
+) -> T | None:
     """The page; None when it has been shown as JSON."""
     given = msgspec.convert(options, _RemoteOptions)
     target = Target(
         home=home, port=given.port, url=given.url or "", token=given.token or ""
     )
-    body = ask(target, path)
+    body = ask(target, path, method=method)
     if given.form == "table":
         return report.decoded(body, kind)
     show_json(report.decoded(body, dict[str, object]))

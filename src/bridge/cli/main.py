@@ -228,6 +228,16 @@ def status_command(invocation: Invocation, **options: object) -> None:
     show_status(invocation.home, options)
 
 
+@cli.command("tree", epilog=examples("bridge tree", "bridge tree --format json"))
+@remote_options
+@click.pass_obj
+def tree_command(invocation: Invocation, **options: object) -> None:
+    """Show every part of a running bridge: state, work, restarts, what it waits for."""
+    from bridge.cli.live import show_tree
+
+    show_tree(invocation.home, options)
+
+
 @cli.command(
     "demo",
     epilog=examples("bridge demo", "bridge demo --port 9000", "bridge demo --check"),
@@ -293,6 +303,19 @@ def mcp_list_command(invocation: Invocation, **options: object) -> None:
     from bridge.cli.live import show_servers
 
     show_servers(invocation.home, options)
+
+
+@mcp_group.command("reconnect", epilog=examples("bridge mcp reconnect time"))
+@click.argument("server")
+@remote_options
+@click.pass_obj
+def mcp_reconnect_command(
+    invocation: Invocation, *, server: str, **options: object
+) -> None:
+    """Connect a server anew: give up its link, its pause, or its quarantine."""
+    from bridge.cli.live import reconnect
+
+    reconnect(invocation.home, options, server=server)
 
 
 @tool_group.command(

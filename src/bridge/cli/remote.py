@@ -51,7 +51,7 @@ class NoBridge(CommandFailed):
     """No bridge of this home runs."""
 
 
-def ask(target: Target, path: str) -> bytes:
+def ask(target: Target, path: str, *, method: str = "GET") -> bytes:
     """The JSON of a management page. Raises CommandFailed with a sentence, `NotThere`
     when the bridge has no such page."""
     if target.url:
@@ -60,7 +60,7 @@ def ask(target: Target, path: str) -> bytes:
         base, network = "http://control", SocketNetwork(socket_of(target))
     headers = {"authorization": f"Bearer {target.token}"} if target.token else {}
     try:
-        fetched = trio.run(_fetch, network, base + path, headers)
+        fetched = trio.run(_fetch, network, method, base + path, headers)
     except LinkError as error:
         where = target.url or "the running bridge"
         raise CommandFailed(
@@ -69,9 +69,16 @@ def ask(target: Target, path: str) -> bytes:
     return body_of(fetched, token=target.token)
 
 
-async def _fetch(network: Network, url: str, headers: dict[str, str]) -> Fetched:
+async def _fetch(
+    network: Network,
+    method: str,
+    url: str,
+    headers: dict[str, str],  # trio.run gives positional arguments
+) -> Fetched:
     fetcher = HttpClients(network).fetcher()
-    return await fetcher.fetch(url, headers=headers, max_bytes=_LARGEST_ANSWER)
+    return await fetcher.fetch(
+        url, method=method, headers=headers, max_bytes=_LARGEST_ANSWER
+    )
 
 
 def socket_of(target: Target) -> Path:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from bridge.cli.exit import CommandFailed
-from bridge.observe.outlook import duration
+from bridge.observe.outlook import duration, pause
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ class ServerLine(msgspec.Struct, frozen=True, rename="camel"):
     reason: str = ""
     since: float = 0.0
     retry_in: float | None = None
+    waits_for: str = ""
     transport: str = ""
     revision: str = ""
     server: str = ""
@@ -45,9 +46,21 @@ class WithheldLine(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class KeysLine(msgspec.Struct, frozen=True, rename="camel"):
+    """The issuer's key set, as `/status` shows it."""
+
+    issuer: str = ""
+    state: str = ""
+    last_error: str = ""
+    retry_in: float | None = None
+
+
 class StatusPage(msgspec.Struct, frozen=True, rename="camel"):
     version: str = ""
     ready: bool = False
+    state: str = ""
+    states: dict[str, int] = {}
+    keys: KeysLine | None = None
     uptime: float = 0.0
     sessions: int = 0
     tools: int = 0
@@ -88,12 +101,26 @@ def decoded(body: bytes, kind: type[T]) -> T:
 
 def headline(status: StatusPage) -> str:
     """The bridge itself in one line."""
-    ready = "ready" if status.ready else "not ready"
+    ready = status.state or ("ready" if status.ready else "not ready")
+    if status.state == "degraded":
+        up, count = status.states.get("connected", 0), len(status.upstreams)
+        ready += f", {up} of {counted(count, 'server')} connected"
     return (
         f"bridge {status.version}: {ready}, up {duration(status.uptime)}, "
         f"{counted(status.sessions, 'session')}, {counted(status.tools, 'tool')}, "
         f"{counted(status.prompts, 'prompt')}, {counted(status.resources, 'resource')}"
     )
+
+
+def trouble_lines(status: StatusPage) -> Iterator[str]:
+    """What is wrong with the bridge itself; the table says it of its servers."""
+    keys = status.keys
+    if keys is None or keys.state == "valid":
+        return
+    parts = [f"the keys of {keys.issuer} are {keys.state}", keys.last_error]
+    if keys.retry_in is not None:
+        parts.append(f"read again in {pause(keys.retry_in)}")
+    yield "; ".join(part for part in parts if part)
 
 
 STATUS_COLUMNS = (
@@ -151,12 +178,21 @@ def withheld_lines(status: StatusPage) -> Iterator[str]:
 
 def note(line: ServerLine) -> str:
     """Why it is as it is, and what comes next."""
-    parts = [line.reason if line.state != "connected" else ""]
-    if line.retry_in is not None:
-        parts.append(f"retried in {duration(line.retry_in)}")
+    if line.state == "connected":
+        parts = [""]
+    elif line.waits_for:
+        parts = [_unless_in(line.reason, line.waits_for), f"waits for {line.waits_for}"]
+    else:
+        parts = [line.reason]
+        if line.retry_in is not None:
+            parts.append(f"retried in {pause(line.retry_in)}")
     if not line.tls_verified:
         parts.append("TLS certificate not verified")
     return "; ".join(part for part in parts if part)
+
+
+def _unless_in(reason: str, said: str) -> str:
+    return "" if reason in said else reason
 
 
 def counted(count: int, noun: str) -> str:

@@ -26,7 +26,19 @@ _COLOURS = {
     "backoff": "yellow",
     "auth_required": "yellow",
     "failed": "red",
+    "invalid": "red",
     "disabled": "dim",
+    "ready": "green",
+    "running": "green",
+    "valid": "green",
+    "degraded": "yellow",
+    "starting": "yellow",
+    "stale": "yellow",
+    "unavailable": "red",
+    "missing": "red",
+    "quarantined": "red",
+    "login_required": "yellow",
+    "login_pending": "yellow",
     "✓ Valid": "green",
     "⚠ Expired": "yellow",
     "✗ No tokens": "red",
@@ -74,6 +86,20 @@ def show_table(
         highlight=False,
     )
     console.print(table)
+
+
+def show_lines(
+    lines: Iterable[tuple[str, str, str]], *, stream: TextIO | None = None
+) -> None:
+    """Print lines of a lead, a state and details; the state in its colour."""
+    file = stream or sys.stdout
+    console = Console(file=file, width=None if file.isatty() else _UNLIMITED)
+    for lead, state, details in lines:
+        text = Text(f"{printable(lead)}: ")
+        text.append(_cell(state))
+        if details:
+            text.append(f"; {printable(details)}")
+        console.print(text, highlight=False)
 
 
 def _cell(text: str) -> Text:

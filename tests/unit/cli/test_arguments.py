@@ -194,6 +194,7 @@ def test_the_commands_of_the_first_release_are_there() -> None:
     assert names == {
         *("oauth login", "oauth logout", "oauth status", "doctor"),
         *("serve", "check", "status", "demo", "mcp list", "tool list"),
+        *("tree", "mcp reconnect"),
         *("plan", "reload"),
         *("server start", "server status", "config validate"),
     }
@@ -212,10 +213,10 @@ class Asked:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.target: Target | None = None
-        self.path = ""
+        self.path = self.method = ""
 
-    def __call__(self, target: Target, path: str) -> bytes:
-        self.target, self.path = target, path
+    def __call__(self, target: Target, path: str, *, method: str) -> bytes:
+        self.target, self.path, self.method = target, path, method
         return json.dumps(self.answer).encode()
 
 
@@ -239,6 +240,65 @@ def test_status_shows_the_bridge_its_servers_and_conflicts(
     assert "bridge 1: ready" in result.output
     assert "| time   | connected |" in result.output
     assert "offered by more than one server: read: a, b" in result.output
+
+
+def test_a_degraded_bridge_says_so_and_what_each_server_waits_for(
+    asked: Callable[[Any], Asked],
+) -> None:
+    server = {"name": "web", "state": "backoff", "waitsFor": "reconnect in 3 s"}
+    keys = {"issuer": "https://i", "state": "stale", "lastError": "refused"}
+    asked(
+        {
+            "version": "1",
+            "ready": True,
+            "state": "degraded",
+            "states": {"backoff": 1},
+            "keys": {**keys, "retryIn": 3.2},
+            "upstreams": [server],
+        }
+    )
+    output = invoke("status").output
+    assert "bridge 1: degraded, 0 of 1 server connected, up 0 s" in output
+    assert "the keys of https://i are stale; refused; read again in 4 s" in output
+    assert "waits for reconnect in 3 s" in output
+
+
+def test_the_tree_is_plain_ascii_where_nobody_watches(
+    asked: Callable[[Any], Asked],
+) -> None:
+    child = {"name": "time\u001b[2J", "kind": "upstream", "state": "connected"}
+    root = {"name": "bridge", "kind": "bridge", "state": "ready", "children": [child]}
+    bridge = asked(root)
+    output = invoke("tree").output
+    assert bridge.path == "/api/tree"
+    assert output.isascii()
+    assert output.splitlines() == [
+        "bridge: ready; for 0 s",
+        "`-- time\\x1b[2J: connected; for 0 s",
+    ]
+    assert json.loads(invoke("tree", "--format", "json").output) == root
+
+
+@pytest.mark.requirement("R52")
+def test_a_server_is_reconnected_by_a_post(asked: Callable[[Any], Asked]) -> None:
+    bridge = asked({"server": "my time", "reconnecting": True})
+    output = invoke("mcp", "reconnect", "my time").output
+    assert (bridge.method, bridge.path) == ("POST", "/sse/mcp/my%20time/reconnect")
+    assert output == (
+        "my time is connected anew; see `bridge status` for how it went\n"
+    )
+
+
+def test_a_server_nobody_knows_is_not_reconnected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ask(_target: Target, _path: str, *, method: str) -> bytes:
+        raise NotThere(method)
+
+    monkeypatch.setattr(live, "ask", ask)
+    failure = invoke("mcp", "reconnect", "nope").exception
+    assert isinstance(failure, CommandFailed)
+    assert failure.lines == ("no server 'nope'; see `bridge mcp list`",)
 
 
 def test_lists_show_what_was_asked_for(asked: Callable[[Any], Asked]) -> None:
@@ -298,7 +358,8 @@ def test_serve_finds_its_file_in_the_home_named_after_it(
 def test_a_name_the_bridge_does_not_know_is_repeated(
     monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
-    def ask(_target: Target, _path: str) -> bytes:
+    def ask(_target: Target, _path: str, *, method: str) -> bytes:
+        assert method == "GET"
         raise NotThere("the bridge says so")
 
     monkeypatch.setattr(live, "ask", ask)
