@@ -9,6 +9,7 @@ from bridge.observe.outlook import duration
 from bridge.observe.tree import Fact, Node, Proof
 
 _MILLISECOND = 1e-3
+_TIMED = frozenset({"bridge", "child", "upstream"})
 
 
 class Guides(msgspec.Struct, frozen=True):
@@ -52,11 +53,11 @@ def _line(node: Node, lead: str) -> Line:
 
 def details(node: Node) -> Iterator[str]:
     """What there is to know of a node beside its name and its state."""
-    if node.kind in {"bridge", "child", "upstream"}:
+    if node.kind in _TIMED and node.state != "invalid":
         yield f"for {duration(node.since)}"
     if node.waits_for:
         yield f"waits for {node.waits_for}"
-    elif node.reason:
+    elif node.reason and node.children == ():  # else those below say it themselves
         yield node.reason
     if node.proved is not None:
         yield proof(node.proved)
