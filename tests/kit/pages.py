@@ -59,6 +59,8 @@ ADVICE: Mapping[str, str] = {
     "routing.upstream_unavailable": "Try again later; `bridge status` says why.",
     "routing.login_needed": "Give it static credentials: `authentication` or "
     "`headers`; logging in by OAuth comes with a later release.",
+    "routing.held_back": "Look at what has changed: `bridge tool pending`, then "
+    "`bridge tool approve`.",
     "routing.upstream_lost": "Repeat only if the tool may run twice.",
     "routing.circuit_open": "Wait as told: the upstream answered only errors and is "
     "left alone for a while; `bridge status` and its own log say more.",

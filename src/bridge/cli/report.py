@@ -36,6 +36,7 @@ class ServerLine(msgspec.Struct, frozen=True, rename="camel"):
     in_flight: int = 0
     tags: tuple[str, ...] = ()
     tls_verified: bool = True
+    held_back: int = 0
 
 
 class WithheldLine(msgspec.Struct, frozen=True):
@@ -186,6 +187,8 @@ def note(line: ServerLine) -> str:
         parts = [line.reason]
         if line.retry_in is not None:
             parts.append(f"retried in {pause(line.retry_in)}")
+    if line.held_back:
+        parts.append(f"{counted(line.held_back, 'definition')} held back")
     if not line.tls_verified:
         parts.append("TLS certificate not verified")
     return "; ".join(part for part in parts if part)
