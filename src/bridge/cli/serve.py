@@ -4,7 +4,7 @@ import errno
 import math
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from bridge.ports import Ports
 from bridge.reload.source import ConfigSource, FileSource
 from bridge.system import real_ports
 
+#: Ends the children at once.
+Cut = Callable[[], Awaitable[None]]
 #: After the drain time the process ends whatever is stuck (a thread, a library).
 WATCHDOG_GRACE = 5.0
 
@@ -159,7 +161,9 @@ async def _serve(config: Config, *, ports: Ports, place: Place) -> int:
         nursery.start_soon(
             partial(heed_hangups, bridge.reloader, log=log, early=place.early)
         )
-        status = await run_until_stopped(bridge, config.bridge, early=place.stop)
+        status = await run_until_stopped(
+            bridge, config.bridge, early=place.stop, cut=processes.cut
+        )
         nursery.cancel_scope.cancel()
     processes.end()
     return status
@@ -170,13 +174,14 @@ async def run_until_stopped(
     config: BridgeConfig,
     *,
     early: EarlyStop | None = None,
+    cut: Cut = trio.lowlevel.checkpoint,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> int:
     """Run ``bridge`` and heed signals, also an ``early`` one; the exit status. Says
-    what went wrong."""
+    what went wrong. ``cut`` is what a second signal asks for besides."""
     status = EXIT_OK
     async with trio.open_nursery() as nursery:
-        await nursery.start(_heed_signals, bridge, config)
+        await nursery.start(_heed_signals, bridge, config, cut)
         if early is not None and early.came:
             arm_watchdog(config.drain_timeout + WATCHDOG_GRACE)
             nursery.start_soon(_stop, bridge, signal.SIGTERM.name)
@@ -194,16 +199,21 @@ async def run_until_stopped(
 async def _heed_signals(
     bridge: Bridge,
     config: BridgeConfig,
+    cut: Cut,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """The first signal drains, the second cuts; a watchdog ends what is stuck."""
+    stopping = False
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             task_status.started()
             async for number in signals:
                 arm_watchdog(config.drain_timeout + WATCHDOG_GRACE)
                 nursery.start_soon(_stop, bridge, signal.Signals(number).name)
+                if stopping:
+                    nursery.start_soon(cut)
+                stopping = True
 
 
 async def _stop(bridge: Bridge, name: str) -> None:

@@ -14,6 +14,9 @@ from bridge.orphans.record import Leader, Record
 from bridge.orphans.record_file import RecordFile
 from bridge.ports import Process, Processes
 
+#: What children get to tidy up when nobody wants to wait any more.
+LAST_MOMENT = 0.5
+
 
 class RecordedProcesses:
     """Starts children as ``inner`` does and keeps their record in ``home``.
@@ -36,6 +39,8 @@ class RecordedProcesses:
         self._table = table or ProcessTable()
         self._boot = self._table.boot
         self._leaders: dict[int, Leader] = {}
+        self._alive: dict[int, Process] = {}
+        self._cut = False
         self._file: RecordFile | None = None
         self._begun = trio.Event()
 
@@ -54,6 +59,9 @@ class RecordedProcesses:
     ) -> Process:
         await self._begun.wait()
         process = await self._inner.spawn(command, env=env, cwd=cwd)
+        self._alive[process.pid] = process
+        if self._cut:
+            process.kill()
         began = self._table.began(process.pid)
         if began is not None:
             self._leaders[process.pid] = Leader(process.pid, began)
@@ -62,8 +70,19 @@ class RecordedProcesses:
 
     def forget(self, pid: int) -> None:
         """The child has ended and is reaped."""
+        self._alive.pop(pid, None)
         if self._leaders.pop(pid, None) is not None:
             self._write()
+
+    async def cut(self) -> None:
+        """End every child now, and any that is just being started; who stops them
+        in their own time finds them gone."""
+        self._cut = True
+        for process in tuple(self._alive.values()):
+            process.terminate()
+        await trio.sleep(LAST_MOMENT)
+        for process in tuple(self._alive.values()):
+            process.kill()
 
     def end(self) -> None:
         """The bridge ends in peace: its record goes, unless a child is left."""

@@ -9,15 +9,16 @@ import trio.testing
 
 from bridge.observe import catalogue as events
 from bridge.orphans import processes as room
-from bridge.orphans.processes import RecordedProcesses
+from bridge.orphans.processes import LAST_MOMENT, RecordedProcesses
 from bridge.orphans.record import Leader, decode
 from bridge.orphans.record_file import RecordFile
 from kit.journal import Journal
 from kit.machine import BOOT, Machine
-from kit.processes import Child, SimulatedProcesses
+from kit.processes import SIGKILL, SIGTERM, Child, SimulatedProcesses
 
 
 async def until_told(child: Child) -> int:
+    child.deaf = child.command == ("deaf",)
     await child.hear()
     return 3
 
@@ -151,3 +152,26 @@ async def test_where_processes_cannot_be_told_apart_there_is_no_record(
         scene.processes.end()
     assert scene.files() == []
     assert scene.journal.entries == []
+
+
+@pytest.mark.requirement("E1")
+async def test_when_nobody_waits_any_more_children_have_a_last_moment(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        scene = Scene(nursery, tmp_path)
+        await scene.processes.begin()
+        polite, deaf = [
+            await scene.processes.spawn([name], env={}, cwd=None)
+            for name in ("polite", "deaf")
+        ]
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        nursery.start_soon(scene.processes.cut)
+        assert await polite.wait() == -SIGTERM
+        assert trio.current_time() == began
+        late = await scene.processes.spawn(["deaf"], env={}, cwd=None)
+        assert await late.wait() == -SIGKILL
+        assert trio.current_time() == began
+        assert await deaf.wait() == -SIGKILL
+        assert trio.current_time() == began + LAST_MOMENT

@@ -19,6 +19,7 @@ from interop.rig.event_stream import INITIALIZED, Json, handshake, request
 
 #: Closing with this says RST instead of goodbye.
 _RESET = struct.pack("ii", 1, 0)
+_STOPPING = 503
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _SESSION = re.compile(rb"(?i)\r\nmcp-session-id: *(\S+)")
@@ -27,6 +28,10 @@ _ENDPOINT = re.compile(rb"data: (/\S+)\n\n")
 
 class Gone(Exception):
     """The connection ended in the middle of an answer."""
+
+
+class Refused(Exception):
+    """The bridge takes no call now, and says so."""
 
 
 class Post:
@@ -115,7 +120,7 @@ class Caller(Protocol):
     strays: list[Json]
 
     async def call(self, number: int, tool: str, arguments: Json) -> Json:
-        """The answer. Raises `Gone`."""
+        """The answer. Raises `Gone` and `Refused`."""
         ...
 
 
@@ -147,9 +152,11 @@ class McpCaller:
             request(number, "tools/call", params),
             mcp_session_id=self.session,
         )
+        self._idle.append(post)
+        if status == _STOPPING:
+            raise Refused(body.decode())
         assert status == 200, (status, body)
         answer = cast("Json", json.loads(body))
-        self._idle.append(post)
         (self.answers[number] if answer["id"] == number else self.strays).append(answer)
         return answer
 
@@ -228,7 +235,8 @@ class SseCaller:
         return await self._ask(number, request(number, "tools/call", params))
 
     async def begin(self, number: int, tool: str, arguments: Json) -> None:
-        """A call whose answer is not awaited."""
+        """A call whose answer is not awaited, and kept when it comes."""
+        self._waiting[number] = trio.Event()
         params = {"name": tool, "arguments": arguments}
         await self._post(request(number, "tools/call", params))
 
@@ -247,8 +255,10 @@ class SseCaller:
     async def _post(self, message: Json) -> None:
         post = self._idle.pop() if self._idle else Post(self._port)
         status, _, body = await post(self._endpoint, message)
-        assert status == 202, (status, body)
         self._idle.append(post)
+        if status == _STOPPING:
+            raise Refused(body.decode())
+        assert status == 202, (status, body)
 
     async def aclose(self) -> None:
         for post in self._idle:

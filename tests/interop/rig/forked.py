@@ -15,7 +15,9 @@ from pathlib import Path
 from interop.rig.process import ProcessFailedError
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["bridge.cli.serve", "bridge.app", __name__])
+_context.set_forkserver_preload(
+    ["bridge.cli.main", "bridge.cli.serve", "bridge.app", __name__]
+)
 
 
 class ForkedBridge:
@@ -34,6 +36,11 @@ class ForkedBridge:
     def status(self) -> int | None:
         """The exit status, None while it runs."""
         return self._process.exitcode
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL; it must have been alive until then."""
