@@ -9,6 +9,7 @@ import trio.testing
 from msgspec import Raw
 
 from bridge.actor.mailbox import Mailbox
+from bridge.contract.access import NO_TOKEN, AccessRule, Entitlement
 from bridge.contract.catalog import Catalog, Entry
 from bridge.contract.principal import ANONYMOUS, Principal
 from bridge.contract.router import (
@@ -83,6 +84,7 @@ class RouterRoom:
         rate_limit: float = 0.0,
         page_size: int = 0,
         forward_logs: bool = False,
+        access: tuple[AccessRule, ...] = (),
         outbox_frames: int = 256,
     ) -> None:
         self.log = RecordedLog()
@@ -120,7 +122,11 @@ class RouterRoom:
         }
         self.board.set_starting(frozenset(self.upstreams))
         self.send(
-            Reconfigured(policies=policies, conflict_resolution=conflict_resolution)
+            Reconfigured(
+                policies=policies,
+                conflict_resolution=conflict_resolution,
+                access=access,
+            )
         )
 
     def send(self, message: RouterMessage) -> None:
@@ -170,10 +176,15 @@ class RouterRoom:
         view: View = EVERYTHING,
         transport: SessionTransport = "sse",
         capabilities: dict[str, object] | None = None,
+        entitlement: Entitlement = NO_TOKEN,
     ) -> "Client":
         """A client that has shaken hands."""
         session = self.sessions.open(
-            principal=principal, view=view, transport=transport, expires_at=None
+            principal=principal,
+            view=self.board.view_for(view, entitlement),
+            transport=transport,
+            expires_at=None,
+            entitlement=entitlement,
         )
         client = Client(self, session)
         await client.hello(capabilities or {})
