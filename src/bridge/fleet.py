@@ -86,8 +86,12 @@ class Edition:
         self.address: UpstreamAddress | None = None
         self.status: UpstreamStatus | None = None
         self.leaving = False
-        #: It may take over: it is connected, or the one before is not any more.
+        self.began = trio.current_time()
+        #: It may take over: it is connected, or the one before is not any more. Or it
+        #: never will, because it has to leave.
         self.turn = trio.Event()
+        #: It has been connected, so the router may have sent it calls.
+        self.has_served = False
 
     @property
     def id(self) -> str:
@@ -140,6 +144,7 @@ class Fleet:
         self._log = log
         self._within = within
         self._seats: dict[str, Seat] = {}
+        self._errands = count(1)
 
     def configure(self, upstreams: Iterable[UpstreamConfig]) -> None:
         """Make these the upstreams. Returns at once; children do the rest.
@@ -164,10 +169,8 @@ class Fleet:
         seat.successor = seat.serving = None
 
     def _fill(self, seat: Seat, config: UpstreamConfig) -> None:
-        if seat.successor is not None:  # overtaken before it could take over
-            now = trio.current_time()
-            self._dismiss(seat, seat.successor, by=now, why=OVERTAKEN)
-            seat.successor = None
+        if seat.successor is not None:
+            self._overtake(seat, seat.successor)
         edition = Edition(config, number=next(seat.editions))
         if seat.serving is None:
             seat.serving = edition
@@ -206,6 +209,7 @@ class Fleet:
     def _published(self, seat: Seat, edition: Edition, status: UpstreamStatus) -> None:
         """Only the edition that serves is shown, until its successor does."""
         edition.status = status
+        edition.has_served |= edition.is_up
         if edition is seat.serving:
             self._registry.publish(status)
         if seat.successor is not None and self._is_due(seat, seat.successor):
@@ -222,19 +226,34 @@ class Fleet:
 
     # --- from one edition to the next ---
 
+    def _overtake(self, seat: Seat, waiting: Edition) -> None:
+        """A further edit comes while a successor still waits to take over.
+
+        To one that has been connected the router sends the calls already, so it takes
+        the seat and goes as whoever serves goes: with its calls answered.
+        """
+        if waiting.has_served:
+            self._take_seat(seat, waiting)
+            return
+        now = trio.current_time()
+        self._dismiss(seat, waiting, by=now, why=OVERTAKEN)
+        seat.successor = None
+
     async def _hand_over(self, seat: Seat, new: Edition) -> None:
-        began = trio.current_time()
         if not self._is_due(seat, new):
             with trio.move_on_after(SUCCESSION_PATIENCE):
                 await new.turn.wait()
-        await self._supervisor.wait_started(new.id)
-        if new is not seat.successor or new.address is None:
+        if new is not seat.successor:
             return  # removed, or overtaken by a further edit
-        self._to_router.offer(Succeeded(address=new.address), counted=False)
-        await self._router_settled()
+        await self._supervisor.wait_started(new.id)
+        if new is seat.successor:
+            self._take_seat(seat, new)
+
+    def _take_seat(self, seat: Seat, new: Edition) -> None:
         old = seat.serving
-        if new is not seat.successor or old is None:
+        if old is None or new.address is None:
             return
+        self._to_router.offer(Succeeded(address=new.address), counted=False)
         seat.serving, seat.successor = new, None
         if new.status is not None:
             self._registry.publish(new.status)
@@ -242,7 +261,7 @@ class Fleet:
             events.UPSTREAM_REPLACED,
             upstream=new.config.name,
             connected=new.is_up,
-            seconds=round(trio.current_time() - began, 3),
+            seconds=round(trio.current_time() - new.began, 3),
         )
         # As long as a call may take: none of them is cut by an edit.
         patience = CallLimits(idle=old.config.timeout).maximum
@@ -251,6 +270,7 @@ class Fleet:
 
     def _dismiss(self, seat: Seat, edition: Edition, *, by: float, why: str) -> None:
         edition.leaving = True
+        edition.turn.set()
         seat.leaving.add(edition)
         run = partial(self._see_off, seat, edition, Drain(deadline=by, reason=why))
         self._errand(f"farewell:{edition.id}", run)
@@ -287,6 +307,8 @@ class Fleet:
                 await run()
                 nursery.cancel_scope.cancel()
 
+        # Names come back with the numbers of their editions; errands never do.
+        name = f"{name}:{next(self._errands)}"
         self._supervisor.add(
             ChildSpec(id=name, start=start, restart=_ONCE, group="errands")
         )

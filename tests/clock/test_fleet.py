@@ -313,6 +313,42 @@ async def test_an_edit_taken_back_before_it_took_effect_still_ends_well(
     assert old.told is not None
 
 
+async def test_a_further_edit_cuts_no_call_of_a_successor_that_serves_already(
+    place: Place, autojump_clock: object
+) -> None:
+    room, fleet = place.room, place.fleet
+    await place.configure(upstream(args="n"), upstream("b"))
+    old, second = (place.actor(edition=n) for n in range(2))
+    second.up()  # the router sends it calls from now on; the hand-over is under way
+    room.send(Reconfigured(policies=(policy("a"), policy("b"))))
+    fleet.configure([upstream(args="nn"), upstream("b")])
+    await trio.sleep(1)
+    assert place.serving is second.address
+    assert second.told is None
+    assert old.told is not None
+    place.actor(edition=2).up()
+    await trio.sleep(1)
+    assert second.told is not None
+    assert second.told.deadline > trio.current_time() + 60  # its calls go on
+
+
+async def test_a_name_that_comes_back_may_change_as_often_as_before(
+    place: Place, autojump_clock: object
+) -> None:
+    for _ in range(3):
+        await place.configure(upstream(args="n"), upstream("b"))
+        await place.configure(upstream("b"))
+        for actor in place.actors:
+            actor.drained.set()
+        await trio.sleep(1)
+        await place.configure(upstream(), upstream("b"))
+        place.actor().up()
+        await trio.sleep(1)
+    await trio.sleep(2 * SUCCESSION_PATIENCE)
+    assert place.journal.of(events.CHILD_CRASHED) == []
+    assert sorted(place.children) == ["upstream:a", "upstream:b"]
+
+
 @pytest.mark.parametrize("gone", [(), (upstream(enabled=False),)])
 async def test_a_removed_upstream_leaves_the_table_first_and_finishes_its_calls(
     place: Place, gone: tuple[UpstreamConfig, ...], autojump_clock: object
