@@ -5,10 +5,7 @@ in reverse: the server drains first, then the upstreams together, then router an
 A test builds the same bridge with other ports.
 """
 
-from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
-from urllib.parse import urljoin
 
 import trio
 
@@ -18,26 +15,23 @@ from bridge.actor.mailbox import Mailbox
 from bridge.actor.restart import PastBudget, RestartPolicy, RestartType
 from bridge.actor.supervisor import Escalated, Supervisor
 from bridge.approvals import Approvals
+from bridge.assembly import Assembly
 from bridge.config.diff import Difference, applied, diff
-from bridge.config.model import Config, UpstreamConfig
+from bridge.config.model import Config
 from bridge.config.where import bridge_home
 from bridge.contract.router import RouterMessage
-from bridge.contract.upstream import UpstreamMessage
 from bridge.control import READY_WITHIN, Insight, LiveControl
-from bridge.downstream.callback import CallbackDesk
 from bridge.downstream.control_socket import ControlPages, ListenControl, serve_control
 from bridge.downstream.front import Front
 from bridge.downstream.health import Health, Management
 from bridge.downstream.oauth_pages import OAuthPages
 from bridge.downstream.pin_pages import PinPages
 from bridge.downstream.reload_pages import ReloadPages
-from bridge.fleet import LINK_CLOSE, Fleet, Publish, PublishLogin
+from bridge.fleet import LINK_CLOSE, Fleet
 from bridge.http import HttpClients
-from bridge.oauth.address import http_url
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.observe.metrics import Metrics
-from bridge.observe.status import PinStatus
 from bridge.ports import Ports
 from bridge.reload.reloader import Reloader, Running
 from bridge.reload.source import ConfigSource
@@ -48,19 +42,6 @@ from bridge.router.policy import EVERYTHING
 from bridge.router.rules import rules_of
 from bridge.router.session import Sessions
 from bridge.supervision import Facts
-from bridge.upstream.actor import UpstreamActor
-from bridge.upstream.credentials import Credentials
-from bridge.upstream.file_store import open_store
-from bridge.upstream.login import Reception
-from bridge.upstream.open_account import open_account
-from bridge.upstream.pin_keeper import PinKeeper
-from bridge.upstream.pin_shelf import PinStore
-from bridge.upstream.token_store import TokenStore
-from bridge.upstream.turns import Turns, place_of
-from bridge.upstream.vitals import Fetch, Fetched
-from bridge.wire.credentials import with_static
-from bridge.wire.link import HeaderSource, NoBearer
-from bridge.wire.open import transport_for
 
 SERVER_NAME = "mcp-trio-bridge"
 ROUTER_MAILBOX = 1024
@@ -89,7 +70,6 @@ class Bridge:
         source: ConfigSource | None = None,
     ) -> None:
         self._config = config
-        self._home = home or bridge_home(None, ports.environment)
         self._listen_control = listen_control
         self._ports = ports
         self._log = log
@@ -97,7 +77,6 @@ class Bridge:
         self._began = self._stop_began = trio.current_time()
         self.metrics = Metrics()
         self._http = HttpClients(ports.network)
-        self._turns = Turns(rng=ports.entropy.random)
         self._board = Board()
         self._board.publish(rules_of(config), {})
         names = frozenset(policy.name for policy in self._board.rules.policies)
@@ -108,9 +87,20 @@ class Bridge:
             rng=ports.entropy.random,
             stop_within=config.bridge.drain_timeout,
         )
-        self._desk = self._make_desk()
-        self._store = self._make_store()
-        self._pins = PinStore(self._home, ports.files, log=log)
+        self._approvals = Approvals(
+            lambda name: self.control.address_of(name)  # noqa: PLW0108 - made later
+        )
+        self._assembly = Assembly(
+            bridge=lambda: self._config.bridge,
+            ports=ports,
+            http=self._http,
+            to_router=self._to_router,
+            approvals=self._approvals,
+            metrics=self.metrics,
+            home=home or bridge_home(None, ports.environment),
+            log=log,
+        )
+        self._assembly.configure(config.upstreams)
         self._sessions = self._make_sessions()
         self._dispatcher = self._make_dispatcher()
         self.control = LiveControl(
@@ -120,15 +110,14 @@ class Bridge:
             metrics=self.metrics,
             upstreams=config.upstreams,
             insight=self._make_insight(),
-            desk=self._desk,
+            desk=self._assembly.desk,
         )
-        self._approvals = Approvals(self.control.address_of)
         self.control.left_out = config.left_out
         self._fleet = Fleet(
             supervisor=self._supervisor,
             to_router=self._to_router,
             registry=self.control,
-            build=self._build_upstream,
+            build=self._assembly,
             log=log,
             within=config.bridge.drain_timeout,
         )
@@ -193,8 +182,7 @@ class Bridge:
                 raise BridgeStopping("the bridge is stopping; nothing was changed")
             difference = diff(self._config, config)
             self._config = applied(self._config, config)
-            self._desk.hosts = _redirect_hosts(self._with_login)
-            self._store.serve(_addresses(self._with_login))
+            self._assembly.configure(self._config.upstreams)
             self.control.configure(self._config.upstreams)
             self.control.left_out = self._config.left_out
             self._to_router.offer(rules_of(self._config), counted=False)
@@ -228,30 +216,6 @@ class Bridge:
         readiness.cancel()
         took = trio.current_time() - self._stop_began
         self._log.emit(events.BRIDGE_STOPPED, seconds=round(took, 3))
-
-    @property
-    def _with_login(self) -> tuple[UpstreamConfig, ...]:
-        return tuple(
-            each for each in self._config.upstreams if each.enabled and _logs_in(each)
-        )
-
-    def _make_desk(self) -> CallbackDesk:
-        return CallbackDesk(
-            network=self._ports.network,
-            clock=self._ports.clock,
-            log=self._log,
-            port=self._config.bridge.oauth_port,
-            hosts=_redirect_hosts(self._with_login),
-        )
-
-    def _make_store(self) -> TokenStore:
-        return open_store(
-            self._config.bridge,
-            self._ports,
-            home=self._home,
-            log=self._log,
-            servers=_addresses(self._with_login),
-        )
 
     def _make_sessions(self) -> Sessions:
         limits = self._config.bridge.limits
@@ -289,7 +253,7 @@ class Bridge:
         table = self._board.whole
         return {
             "router": {"table": table.version, "conflicts": len(table.conflicts)},
-            "callback": {"listening": self._desk.listening},
+            "callback": {"listening": self._assembly.desk.listening},
             "server": {
                 "url": self._front.url,
                 "sessions": len(self._sessions),
@@ -360,7 +324,7 @@ class Bridge:
 
     async def _run_desk(self, context: ChildContext) -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._desk.run, context.stopping)
+            await nursery.start(self._assembly.desk.run, context.stopping)
             context.started()
 
     def _add_control(self) -> None:
@@ -394,115 +358,3 @@ class Bridge:
     async def _run_server(self, context: ChildContext) -> None:
         patience = max(self._config.bridge.drain_timeout - LINK_CLOSE, 0.0)
         await self._front.run(context, patience=patience, draining=self._begin_drain)
-
-    def _build_upstream(
-        self,
-        config: UpstreamConfig,
-        *,
-        edition: int,
-        epochs: Iterator[int],
-        publish: Publish,
-        publish_login: PublishLogin,
-    ) -> UpstreamActor:
-        limits = self._config.bridge.limits
-        tokens = self._tokens_of(config, publish_login)
-        transport = transport_for(
-            config,
-            ports=self._ports,
-            http=self._http,
-            bearer=tokens or NoBearer(),
-            log=self._log,
-            limits=limits,
-        )
-        return UpstreamActor(
-            config=config,
-            failover=self._config.bridge.failover,
-            transport=transport,
-            mailbox=Mailbox[UpstreamMessage](bound=limits.mailbox),
-            to_router=self._to_router,
-            publish=publish,
-            epochs=epochs,
-            rng=self._ports.entropy.random,
-            log=self._log,
-            version=__version__,
-            waiting_bound=limits.mailbox,
-            fetch=http_probe(
-                config,
-                http=self._http,
-                headers=dict if tokens is None else tokens.headers,
-            ),
-            tokens=tokens,
-            pins=self._pins_of(config, edition),
-            edition=edition,
-            turn=self._turns.at(place_of(config)),
-        )
-
-    def _pins_of(self, config: UpstreamConfig, edition: int) -> PinKeeper | None:
-        """Who owns what is approved of an upstream; None: it is not pinned."""
-        pinned = self._config.bridge.pin if config.pin is None else config.pin
-        if not pinned:
-            status = PinStatus(name=config.name, edition=edition, pinned=False)
-            self._approvals.publish(status)
-            return None
-        return PinKeeper(
-            self._pins.shelf(config.name),
-            name=config.name,
-            edition=edition,
-            publish=self._approvals.publish,
-            log=self._log.bind(upstream=config.name),
-        )
-
-    def _tokens_of(
-        self, config: UpstreamConfig, publish: PublishLogin
-    ) -> Credentials | None:
-        """Who owns the login to an upstream; None: it has none."""
-        if not _logs_in(config):
-            return None
-        account = open_account(
-            config,
-            self._config.bridge,
-            ports=self._ports,
-            http=self._http,
-            store=self._store,
-            reception=Reception(desk=self._desk, browser=self._ports.browser),
-            log=self._log,
-            turns=self._turns,
-        )
-        return Credentials(
-            account,
-            clock=self._ports.clock,
-            rng=self._ports.entropy.random,
-            log=self._log,
-            publish=publish,
-            count=partial(self.metrics.login_step, config.name),
-        )
-
-
-def _redirect_hosts(upstreams: Iterable[UpstreamConfig]) -> frozenset[str]:
-    return frozenset(each.oauth.redirect_host for each in upstreams)
-
-
-def _addresses(upstreams: Iterable[UpstreamConfig]) -> list[tuple[str, str]]:
-    return [(each.name, http_url(each.url)) for each in upstreams]
-
-
-def _logs_in(config: UpstreamConfig) -> bool:
-    return bool(config.url) and config.oauth.enabled
-
-
-def http_probe(
-    config: UpstreamConfig, *, http: HttpClients, headers: HeaderSource
-) -> Fetch | None:
-    """The HTTP health probe of an upstream that has HTTP (R135), else None."""
-    if not config.url or config.transport == "websocket":
-        return None
-    fetcher = http.fetcher(verify=config.verify_ssl)
-    every = with_static(config, headers)
-
-    async def fetch(method: str, path: str) -> Fetched:
-        # The path is joined as a path: credentials never follow it elsewhere.
-        url = urljoin(config.url, "/" + path.lstrip("/"))
-        found = await fetcher.fetch(url, method=method, headers=every())
-        return Fetched(status=found.status, body=found.body)
-
-    return fetch

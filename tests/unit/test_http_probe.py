@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.app import http_probe
+from bridge.assembly import http_probe
 from bridge.config.model import UpstreamConfig
 from bridge.http import HttpClients
 from kit.network import SimulatedNetwork

@@ -67,7 +67,10 @@ ROOMS = {
     "file_watch": room("errors ports config", "trio"),
     "reload": room(FIRST, "trio"),
     "fleet": room(f"{FIRST} upstream control", "trio"),
-    "app": room(f"{INNER} control supervision approvals fleet reload", LIBRARIES),
+    "assembly": room(f"{INNER} approvals fleet", "trio"),
+    "app": room(
+        f"{INNER} control supervision approvals fleet assembly reload", LIBRARIES
+    ),
     "demo": room(f"{INNER} system control app cli", LIBRARIES),
     "cli": room(
         f"{INNER} orphans system control app demo file_watch reload", LIBRARIES
