@@ -124,35 +124,57 @@ class Caller(Protocol):
         ...
 
 
+class Posts:
+    """Connections to post on: as many as are in use at once."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._idle: list[Post] = []
+        self._all: list[Post] = []
+
+    def take(self) -> Post:
+        if not self._idle:
+            self._all.append(Post(self._port))
+            return self._all[-1]
+        return self._idle.pop()
+
+    def give_back(self, post: Post) -> None:
+        self._idle.append(post)
+
+    async def aclose(self) -> None:
+        for post in self._all:
+            await post.aclose()
+
+
 class McpCaller:
     """A session on ``/mcp``, a connection for each call in flight."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._idle: list[Post] = []
+        self._posts = Posts(port)
         self.session = ""
         self.answers: dict[int, list[Json]] = defaultdict(list)
         self.strays: list[Json] = []
 
     async def open(self) -> None:
-        post = Post(self._port)
+        post = self._posts.take()
         status, head, body = await post("/mcp", handshake(0))
         assert status == 200, body
         found = _SESSION.search(head)
         assert found, head
         self.session = found[1].decode()
         await post("/mcp", INITIALIZED, mcp_session_id=self.session)
-        self._idle.append(post)
+        self._posts.give_back(post)
 
     async def call(self, number: int, tool: str, arguments: Json) -> Json:
-        post = self._idle.pop() if self._idle else Post(self._port)
+        post = self._posts.take()
         params = {"name": tool, "arguments": arguments}
         status, _, body = await post(
             "/mcp",
             request(number, "tools/call", params),
             mcp_session_id=self.session,
         )
-        self._idle.append(post)
+        self._posts.give_back(post)
         if status == _STOPPING:
             raise Refused(body.decode())
         assert status == 200, (status, body)
@@ -174,8 +196,7 @@ class McpCaller:
             assert b" 204 " in await _some(stream)
 
     async def aclose(self) -> None:
-        for post in self._idle:
-            await post.aclose()
+        await self._posts.aclose()
 
 
 class SseCaller:
@@ -183,7 +204,7 @@ class SseCaller:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._idle: list[Post] = []
+        self._posts = Posts(port)
         self._endpoint = ""
         self._opened = trio.Event()
         self._stream: trio.SocketStream | None = None
@@ -193,7 +214,16 @@ class SseCaller:
         self.notified: list[str] = []
 
     async def read(self) -> None:
-        """Keep what comes, until the stream ends."""
+        """Keep what comes, until the stream ends; who still waits is told `Gone`."""
+        try:
+            await self._read()
+        except trio.BrokenResourceError:
+            pass  # as good as its end
+        finally:
+            while self._waiting:
+                self._waiting.popitem()[1].set()
+
+    async def _read(self) -> None:
         stream = self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
         async with stream:
             host = f"127.0.0.1:{self._port}"
@@ -250,19 +280,20 @@ class SseCaller:
         await self._post(asked)
         with trio.fail_after(120):
             await event.wait()
+        if not self.answers[number]:
+            raise Gone("the stream ended without the answer")
         return self.answers[number][0]
 
     async def _post(self, message: Json) -> None:
-        post = self._idle.pop() if self._idle else Post(self._port)
+        post = self._posts.take()
         status, _, body = await post(self._endpoint, message)
-        self._idle.append(post)
+        self._posts.give_back(post)
         if status == _STOPPING:
             raise Refused(body.decode())
         assert status == 202, (status, body)
 
     async def aclose(self) -> None:
-        for post in self._idle:
-            await post.aclose()
+        await self._posts.aclose()
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ class Life:
         }
         self.write()
         self._forked: ForkedBridge | None = None
+        self._before = 0
 
     @property
     def url(self) -> str:
@@ -43,6 +44,7 @@ class Life:
 
     def start(self) -> None:
         """Fork a bridge; returns at once."""
+        self._before = len(self.output())
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -83,9 +85,12 @@ class Life:
         return file.read_text("utf-8", "replace") if file.exists() else ""
 
     def events(self, name: str) -> list[Json]:
-        lines = self.output().splitlines()
-        events = [cast("Json", json.loads(line)) for line in lines if line[:1] == "{"]
-        return [event for event in events if event["event"] == name]
+        """What its bridges have logged of this name."""
+        return _events(self.output(), name)
+
+    def events_now(self, name: str) -> list[Json]:
+        """What the bridge that runs now has."""
+        return _events(self.output()[self._before :], name)
 
     async def until(self, seen: Callable[[], object], within: float = 30) -> None:
         """Wait for what the running bridge shall do."""
@@ -96,9 +101,11 @@ class Life:
             return
         raise AssertionError(f"not so within {within} s:\n{self.output()[-4000:]}")
 
-    async def ready(self, lives: int = 1) -> None:
-        """Until the last of so many bridges has connected what it can."""
-        await self.until(lambda: len(self.events("bridge.ready")) >= lives)
+    async def ready(self, upstreams: int = 0) -> None:
+        """Until the bridge has connected what it can, which shall be no fewer."""
+        await self.until(lambda: self.events_now("bridge.ready"))
+        [ready] = self.events_now("bridge.ready")
+        assert ready["upstreams"] >= upstreams, ready
 
     async def ended(self, within: float) -> float:
         """Seconds until it has ended; waits no longer than ``within``."""
@@ -126,6 +133,13 @@ class Life:
 
     def listens(self) -> bool:
         return answers(self.port)
+
+
+def _events(output: str, name: str) -> list[Json]:
+    # A bridge that was killed may have left half a line.
+    lines = [line for line in output.splitlines() if line[:1] + line[-1:] == "{}"]
+    events = [cast("Json", json.loads(line)) for line in lines]
+    return [event for event in events if event["event"] == name]
 
 
 def processes_with(text: str) -> list[int]:
