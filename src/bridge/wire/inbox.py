@@ -3,18 +3,31 @@
 import trio
 
 from bridge.errors import LinkError, LinkLost
-from bridge.wire.link import LinkEvent
+from bridge.wire.allowance import Allowance
+from bridge.wire.link import LinkEvent, Received, RequestFailed
 
 #: Few, because each may hold a message of the size limit.
 _BOUND = 16
+#: What a server may say unasked: more than honest ones do, and little work (C31).
+_UNASKED_AT_ONCE = 1000
+_UNASKED_PER_SECOND = 500.0
+#: Its pipe fills meanwhile, and then it waits, too.
+_FLOOD_PAUSE = 0.05
 
 
 class Inbox:
-    """Bounded: a producer waits while the actor is busy, and so does the peer."""
+    """Bounded: a producer waits while the actor is busy, and so does the peer.
+
+    It also waits while the peer says more unasked than is allowed: a flood of small
+    messages would take the time of all other upstreams.
+    """
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[LinkEvent](_BOUND)
         self._error: LinkError | None = None
+        self._unasked = Allowance(
+            burst=_UNASKED_AT_ONCE, per_second=_UNASKED_PER_SECOND
+        )
 
     @property
     def error(self) -> LinkError | None:
@@ -22,13 +35,15 @@ class Inbox:
         return self._error
 
     async def put(self, event: LinkEvent) -> None:
-        """Hand over an event, waiting only for room; dropped once the link is lost."""
+        """Hand over an event, waiting for room; dropped once the link is lost."""
         try:
             self._send.send_nowait(event)
         except trio.WouldBlock:
             await self._wait_for_room(event)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             return
+        if not _is_answer(event) and not self._unasked.take():
+            await trio.sleep(_FLOOD_PAUSE)
 
     async def _wait_for_room(self, event: LinkEvent) -> None:
         try:
@@ -53,3 +68,9 @@ class Inbox:
             return await self._receive.receive()
         except trio.EndOfChannel:
             raise self._error or LinkLost("the link is closed") from None
+
+
+def _is_answer(event: LinkEvent) -> bool:
+    if isinstance(event, Received):
+        return event.frame.is_response
+    return isinstance(event, RequestFailed)
