@@ -6,6 +6,7 @@ import trio
 
 from bridge.actor.child import ChildContext
 from bridge.config import Config, Difference, Loaded, diff
+from bridge.config.diff import applied
 from bridge.errors import ConfigError, Problem
 from bridge.reload.reloader import Reloader, Running
 from kit.configs import LOCAL, load
@@ -93,7 +94,7 @@ class ReloadRoom:
         if self.failure is not None:
             raise self.failure
         difference = diff(self.config, config)
-        self.config = config
+        self.config = applied(self.config, config)
         self.applied.append(config)
         return difference
 

@@ -56,6 +56,7 @@ class Reloader:
         self._log = log
         self._next = _Round()
         self._wanted = trio.Event()
+        self._waiting: tuple[str, ...] = ()  # keys that need a restart
         self._owners = cycle(f"configuration {n}" for n in range(_TAUGHT))
         self._teach(running.config())
         self._follower = Follower(
@@ -120,13 +121,18 @@ class Reloader:
             return self._refused(plan)
         if self._running.draining():
             return self._refused(self._not_done("the bridge is stopping"))
-        if plan.is_empty:
+        if self._is_known(plan):
             self._log.emit(events.BRIDGE_RELOAD_UNNEEDED, file=plan.file)
             return msgspec.structs.replace(plan, applied=True)
         if loaded.config.bridge.config_reload.validate_only and not asked_for:
             self._say(events.BRIDGE_RELOAD_CHECKED, plan)
             return plan
         return await self._apply(loaded)
+
+    def _is_known(self, plan: Plan) -> bool:
+        """Nothing is new but what has been said to need a restart."""
+        rest = msgspec.structs.replace(plan, restart=())
+        return rest.is_empty and plan.restart == self._waiting
 
     async def _examine(self) -> tuple[Plan, Loaded | None]:
         """The plan, and what it would apply; None where it must be refused."""
@@ -165,6 +171,7 @@ class Reloader:
                 reason=problem.reason,
                 hint=problem.hint,
             )
+        self._waiting = plan.restart
         self._say(events.BRIDGE_RELOADED, plan)
         self._follower.heed_settings()
         return plan

@@ -62,6 +62,17 @@ async def test_the_same_content_is_applied_to_nobody(
     assert room.journal.entries == [("bridge.reload_unneeded", {"file": NAME})]
 
 
+async def test_keys_that_wait_for_a_restart_are_told_once(
+    room: ReloadRoom, autojump_clock: MockClock
+) -> None:
+    for wanted in (5, 5, 6, 0):
+        room.source.content = servers("a", "b", pageSize=wanted)
+        plan = await room.reloader.reload()
+        assert plan.applied
+    said = room.journal.of(events.BRIDGE_RELOADED)
+    assert [fields["restart_needed"] for fields in said] == [("pageSize",), ()]
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
