@@ -28,10 +28,12 @@ from bridge.downstream.oauth_pages import OAuthPages
 from bridge.downstream.pin_pages import PinPages
 from bridge.downstream.reload_pages import ReloadPages
 from bridge.fleet import LINK_CLOSE, Fleet
+from bridge.gauges import Gauges
 from bridge.http import HttpClients
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.observe.metrics import Metrics
+from bridge.observe.readings import Readings
 from bridge.ports import Ports
 from bridge.reload.reloader import Reloader, Running
 from bridge.reload.source import ConfigSource
@@ -228,6 +230,7 @@ class Bridge:
             log=self._log,
         )
         self.metrics.watch_sessions(lambda: len(sessions))
+        self.metrics.watch(self._read_gauges)
         return sessions
 
     def _make_reloader(self, source: ConfigSource | None) -> Reloader | None:
@@ -239,6 +242,16 @@ class Bridge:
             apply=self.reload,
         )
         return Reloader(source, running=running, log=self._log)
+
+    def _read_gauges(self) -> Readings:
+        return Gauges(
+            status=self.control.status,
+            sessions=self._sessions,
+            router=self._to_router,
+            mailboxes=lambda: self.control.mailboxes,
+            calls_in_flight=lambda: self._dispatcher.in_flight,
+            connections=lambda: self._front.connections,
+        ).read()
 
     def _make_insight(self) -> Insight:
         """What the status tells of the parts beside the upstreams."""

@@ -8,6 +8,7 @@ import trio
 from msgspec.structs import replace
 
 from bridge import __version__, overview, supervision
+from bridge.actor.child import ChildStatus
 from bridge.actor.mailbox import Mailbox, MailboxSealed
 from bridge.actor.supervisor import Supervisor
 from bridge.config import slug
@@ -120,14 +121,17 @@ class LiveControl:
 
     def publish(self, status: UpstreamStatus) -> None:
         """An upstream actor says what it is now."""
-        up = status.state == UpstreamState.CONNECTED.value
-        restarts = self._count_connection(status) if up else self._restarts(status.name)
+        if status.state == UpstreamState.CONNECTED.value:
+            self._count_connection(status)
+        restarts = self._restarts(status.name)
         self._statuses[status.name] = replace(status, restarts=restarts)
-        self._metrics.upstream_is(status.name, up=up, reconnections=restarts)
+        self._measure(status.name)
 
     def publish_oauth(self, status: OAuthStatus) -> None:
         """An upstream says how its login stands now."""
         self._logins[status.name] = status
+        if status.name in self._statuses:
+            self._measure(status.name)
 
     def announce(self, address: UpstreamAddress) -> None:
         """A new incarnation of an upstream is reached here."""
@@ -168,8 +172,13 @@ class LiveControl:
             ),
         )
 
+    @property
+    def mailboxes(self) -> dict[str, Mailbox[UpstreamMessage]]:
+        """Of every upstream that can be reached now, by name."""
+        return {name: address.mailbox for name, address in self._addresses.items()}
+
     def tree(self) -> Node:
-        boxes = {n: address.mailbox for n, address in self._addresses.items()}
+        boxes = self.mailboxes
         return supervision.tree(
             supervision.Sources(
                 status=self.status(),
@@ -232,26 +241,33 @@ class LiveControl:
     def _upstreams(self) -> tuple[UpstreamStatus, ...]:
         """Every configured upstream as it is, and those that were left out."""
         children = {child.id: child for child in self._supervisor.status}
-        now, wall = trio.current_time(), self._insight.clock.now()
+        now = trio.current_time()
         known = (
-            overview.truth(
-                status,
-                child=children.get(self._child(name)),
-                login=self._logins.get(name),
-                now=now,
-                wall=wall,
-            )
-            for name, status in self._statuses.items()
+            self._truth(name, children.get(self._child(name)))
+            for name in self._statuses
         )
         reasons = {each.name: each.reason for each in self.left_out}
         return (*known, *overview.invalid(reasons, now=now))
 
-    def _count_connection(self, status: UpstreamStatus) -> int:
+    def _truth(self, name: str, child: ChildStatus | None) -> UpstreamStatus:
+        return overview.truth(
+            self._statuses[name],
+            child=child,
+            login=self._logins.get(name),
+            now=trio.current_time(),
+            wall=self._insight.clock.now(),
+        )
+
+    def _measure(self, name: str) -> None:
+        truth = self._truth(name, None)
+        up = truth.state == UpstreamState.CONNECTED.value
+        self._metrics.upstream_is(name, up=up, reconnections=truth.restarts)
+
+    def _count_connection(self, status: UpstreamStatus) -> None:
         """How often it was connected again, whatever lay between (even a crash)."""
         epoch, times = self._connected.get(status.name, (0, -1))
         if status.epoch != epoch or times < 0:
             self._connected[status.name] = (status.epoch, times + 1)
-        return self._restarts(status.name)
 
     def _restarts(self, name: str) -> int:
         return max(self._connected.get(name, (0, 0))[1], 0)

@@ -62,6 +62,8 @@ ROOMS = {
     "system": room("errors ports browser private_files", "trio"),
     "overview": room("actor contract observe"),
     "supervision": room("actor observe"),
+    "pulse": room("actor observe", "trio"),
+    "gauges": room("actor observe router", "trio"),
     "control": room(f"{FIRST} router overview supervision", "trio"),
     "approvals": room(FIRST, "trio"),
     "file_watch": room("errors ports config", "trio"),
@@ -69,11 +71,12 @@ ROOMS = {
     "fleet": room(f"{FIRST} upstream control", "trio"),
     "assembly": room(f"{INNER} approvals fleet", "trio"),
     "app": room(
-        f"{INNER} control supervision approvals fleet assembly reload", LIBRARIES
+        f"{INNER} control gauges supervision approvals fleet assembly reload",
+        LIBRARIES,
     ),
     "demo": room(f"{INNER} system control app cli", LIBRARIES),
     "cli": room(
-        f"{INNER} orphans system control app demo file_watch reload", LIBRARIES
+        f"{INNER} orphans system control app demo file_watch pulse reload", LIBRARIES
     ),
     "__main__": room("cli"),
 }

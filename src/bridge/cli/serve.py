@@ -4,6 +4,7 @@ import errno
 import math
 import signal
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from bridge.cli.early_stop import EarlyStop
 from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
 from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Serving
+from bridge.cli.lost_lines import tell_lost_lines
 from bridge.cli.signals import heed_hangups
 from bridge.cli.socket_file import SocketFile, socket_path
 from bridge.config import Loaded
@@ -33,8 +35,9 @@ from bridge.observe.outlet import Outlet
 from bridge.observe.redact import Redactor
 from bridge.orphans.processes import RecordedProcesses
 from bridge.ports import Ports
+from bridge.pulse import Pulse
 from bridge.reload.source import ConfigSource, FileSource
-from bridge.system import real_ports
+from bridge.system import child_processes, real_ports
 
 #: Ends the children at once.
 Cut = Callable[[], Awaitable[None]]
@@ -47,6 +50,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     outlet: Outlet
     log: Log
+    said: Counter[str]  # lines of the log, by event
     home: Path
     source: ConfigSource
     early: EarlyHangups
@@ -68,7 +72,8 @@ def serve(
     loaded = serving.loaded
     ports = real_ports(environment)
     outlet = Outlet(sys.stdout.fileno())
-    log = log_of(loaded.config, ports=ports, outlet=outlet)
+    said: Counter[str] = Counter()
+    log = log_of(loaded.config, ports=ports, outlet=outlet, said=said)
     config, tight = with_room(loaded.config)
     for problem in (*loaded.problems, *filter(None, [tight])):
         report(problem, log)
@@ -81,6 +86,7 @@ def serve(
         source=source_of(serving, started=config),
         early=early,
         stop=stop,
+        said=said,
     )
     stop.begin()
     try:
@@ -122,8 +128,17 @@ def report(problem: Problem, log: Log) -> None:
     )
 
 
-def log_of(config: Config, *, ports: Ports, outlet: Outlet) -> Log:
-    """The log as configured: JSON lines unless a person watches a terminal."""
+def log_of(
+    config: Config,
+    *,
+    ports: Ports,
+    outlet: Outlet,
+    said: Counter[str] | None = None,
+) -> Log:
+    """The log as configured: JSON lines unless a person watches a terminal.
+
+    ``said`` counts them by event.
+    """
     wanted = config.bridge.log_format
     if wanted == "auto":
         wanted = "console" if sys.stdout.isatty() else "json"
@@ -136,6 +151,7 @@ def log_of(config: Config, *, ports: Ports, outlet: Outlet) -> Log:
         write=outlet.write,
         clock=ports.clock,
         redactor=redactor,
+        counts=said,
     )
 
 
@@ -156,7 +172,12 @@ async def _serve(config: Config, *, ports: Ports, place: Place) -> int:
         source=place.source,
     )
     bridge.metrics.watch_dropped_lines(lambda: place.outlet.dropped)
+    bridge.metrics.watch_events(lambda: place.said)
+    bridge.metrics.watch_children(child_processes)
+    pulse = Pulse(log=log, metrics=bridge.metrics)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(pulse.run, name="pulse")
+        nursery.start_soon(partial(tell_lost_lines, place.outlet, log=log))
         nursery.start_soon(processes.begin)
         nursery.start_soon(
             partial(heed_hangups, bridge.reloader, log=log, early=place.early)
@@ -221,7 +242,11 @@ async def _stop(bridge: Bridge, name: str) -> None:
 
 
 def arm_watchdog(seconds: float) -> None:
-    """Have the kernel end the process after ``seconds``, even if its loop is stuck."""
+    """Have the kernel end the process after ``seconds``, even if its loop is stuck.
+
+    It takes the alarm from `Pulse`, which must not ring once nobody hears it.
+    """
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(math.ceil(seconds))
 

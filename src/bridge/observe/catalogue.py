@@ -57,7 +57,9 @@ BRIDGE_HANGUP = Event(  # SIGHUP, and what came of it; warning: nothing can
 BRIDGE_WATCH_FAILED = Event(  # edits of the file go unnoticed
     "bridge.watch_failed", "warning", ("file", "error", "hint")
 )
-BRIDGE_STALLED = Event("bridge.stalled", "warning", ("seconds", "task"))  # E8
+BRIDGE_STALLED = Event(  # the event loop was held up; task: the actor's (E8)
+    "bridge.stalled", "warning", ("seconds", "cpu", "task", "where", "suppressed")
+)
 BRIDGE_AUTHENTICATION_OFF = Event("bridge.authentication_off", "warning", ("host",))
 CONTROL_UNAVAILABLE = Event("control.unavailable", "warning", ("error",))
 ORPHANS_ENDED = Event(  # children of a bridge that was killed; ``left``: would not go
@@ -324,10 +326,6 @@ IDENTITY_KEYS_FAILED = Event(
     "identity.keys_failed", "warning", ("keys", "age", "error", "retry_in")
 )
 IDENTITY_DISCOVERY_FAILED = Event("identity.discovery_failed", "info", ("url", "error"))
-SERVER_NOTICE = Event(
-    "server.notice", "debug", ("text",)
-)  # the HTTP engine's own words
-SERVER_TROUBLE = Event("server.trouble", "warning", ("text",))
 SERVER_ACCEPT_PAUSED = Event(
     "server.accept_paused", "warning", ("reason", "error", "connections")
 )

@@ -8,6 +8,7 @@ threshold costs one comparison.
 rendering (`bridge.observe.render`), then one call of ``write``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
@@ -98,11 +99,16 @@ def build_log(
     clock: WallClock,
     redactor: Redactor,
     strict: bool = False,
+    counts: Counter[str] | None = None,
 ) -> Log:
-    """The program's log. ``write`` gets whole lines and must not raise (`Outlet`)."""
+    """The program's log. ``write`` gets whole lines and must not raise (`Outlet`).
+
+    ``counts``: where each line is counted, by the name of its event.
+    """
     bound: Any = structlog.wrap_logger(
         _Lines(write),
         processors=[
+            *([] if counts is None else [_count(counts)]),
             render_traceback,
             redactor,
             _stamp(clock),
@@ -119,6 +125,16 @@ class _Lines:
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.debug = self.info = self.warning = self.error = write
+
+
+def _count(counts: Counter[str]) -> Any:
+    def count(
+        _logger: Any, _method: str, event_dict: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        counts[event_dict["event"]] += 1
+        return event_dict
+
+    return count
 
 
 def _stamp(clock: WallClock) -> Any:

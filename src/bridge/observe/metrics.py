@@ -11,8 +11,11 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     generate_latest,
 )
+
+from bridge.observe.readings import Readings, ReadingsCollector, Stalls
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,6 +29,10 @@ class Metrics:
     def __init__(self) -> None:
         registry = CollectorRegistry(auto_describe=True)
         self._registry = registry
+        self._readings = ReadingsCollector()
+        registry.register(self._readings)
+        # process_resident_memory_bytes, process_open_fds, process_cpu_seconds_total
+        ProcessCollector(registry=registry)
         self._calls = Counter(
             "bridge_calls",
             "Finished calls",
@@ -97,6 +104,22 @@ class Metrics:
     def watch_dropped_lines(self, count: Callable[[], int]) -> None:
         """Ask ``count`` for the lost log lines whenever the text is written."""
         self._dropped.set_function(count)
+
+    def watch(self, read: Callable[[], Readings]) -> None:
+        """Ask ``read`` for the gauges of the bridge whenever the text is written."""
+        self._readings.read = read
+
+    def watch_stalls(self, stalls: Callable[[], Stalls]) -> None:
+        """Ask ``stalls`` how often the loop was held up."""
+        self._readings.stalls = stalls
+
+    def watch_children(self, count: Callable[[], int]) -> None:
+        """Ask ``count`` for the child processes whenever the text is written."""
+        self._readings.children = count
+
+    def watch_events(self, counts: Callable[[], dict[str, int]]) -> None:
+        """Ask ``counts`` how often each event was logged."""
+        self._readings.events = counts
 
     def forget(self, upstream: str) -> None:
         """Drop what a removed upstream left, so that its labels do not pile up."""
