@@ -37,6 +37,7 @@ from bridge.protocol.frame import Frame, raw, value
 from bridge.upstream.actor import UpstreamActor
 from bridge.upstream.pin_keeper import PinKeeper
 from bridge.upstream.token_owner import Tell, TokenOwner
+from bridge.upstream.turns import Turns, place_of
 from bridge.upstream.vitals import Fetch
 from bridge.wire.link import (
     Link,
@@ -344,6 +345,7 @@ class Bench:
         fetch: Fetch | None = None,
         tokens: TokenOwner | None = None,
         pins: PinKeeper | None = None,
+        turns: Turns | None = None,
         seed: int = 1,
     ) -> None:
         self.server = server or ScriptedServer()
@@ -370,6 +372,7 @@ class Bench:
             fetch=fetch,
             tokens=tokens,
             pins=pins,
+            turn=None if turns is None else turns.at(place_of(config or quiet())),
         )
 
     @property

@@ -13,7 +13,7 @@ import msgspec
 
 #: A place may not put itself aside for longer (threats C20).
 ASIDE_CAP = 300.0
-_SPREAD = 0.25  # the share by which a turn is shorter or longer than ``every``
+_SPREAD = 0.25  # the share by which a turn may be longer than ``every``
 
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,11 @@ class Line:
         """How many wait."""
         return len(self._waiting)
 
+    @property
+    def first(self) -> int | None:
+        """Who waits the longest."""
+        return next(iter(self._waiting), None)
+
     def is_idle(self, now: float) -> bool:
         """Nothing is worth remembering of it."""
         fresh = self._refilled(now) >= self._manner.burst
@@ -60,7 +65,7 @@ class Line:
 
     def before(self, ticket: int) -> int:
         """How many wait longer than this one."""
-        return list(self._waiting).index(ticket)
+        return 0 if ticket == self.first else list(self._waiting).index(ticket)
 
     def due(self, ticket: int, now: float) -> float:
         """When it may go, if nobody before it gives up; ``now``: at once."""
@@ -73,8 +78,9 @@ class Line:
     def go(self, ticket: int, now: float) -> None:
         """It is due and takes its turn."""
         del self._waiting[ticket]
-        cost = self._rng.uniform(1 - _SPREAD, 1 + _SPREAD)
-        self._level = self._refilled(now) - cost
+        level = self._refilled(now)
+        spread = _SPREAD if level < 2 else 0.0  # noqa: PLR2004 - beyond the burst
+        self._level = level - self._rng.uniform(1, 1 + spread)
         self._held[ticket] = now + self._manner.hold
 
     def leave(self, ticket: int) -> None:
@@ -106,7 +112,8 @@ class Line:
         """
         if self.aside(now):
             self._aside_until, self._at = -inf, now
-        self._level = min(self._refilled(now) + 1, float(self._manner.burst))
+        back = self._refilled(now) + 1 + _SPREAD
+        self._level = min(back, float(self._manner.burst))
 
     def _refilled(self, now: float) -> float:
         manner = self._manner

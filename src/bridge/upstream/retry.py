@@ -5,6 +5,8 @@ lost connection, the pause doubles from ``restartDelay`` with full jitter; after
 ``maxRestartAttempts`` it is ``recoveryInterval`` for ever: nothing is abandoned.
 """
 
+from math import isnan
+
 import msgspec
 
 from bridge.config.model import FailoverConfig, UpstreamConfig
@@ -89,7 +91,7 @@ def _backoff(policy: RetryPolicy, nth: int) -> Pause | None:
 
 
 def _wished(pause: Pause | None, retry_after: float | None) -> Pause | None:
-    if pause is None or retry_after is None:
+    if pause is None or retry_after is None or isnan(retry_after):
         return pause
     wish = min(max(retry_after, pause.at_least), RETRY_AFTER_CAP)
     return Pause(at_least=wish, at_most=wish, slow=pause.slow)

@@ -27,6 +27,7 @@ MACHINE = Manner(burst=8, at_once=8, hold=10.0)
 PROVIDER = Manner(burst=20, every=0.1, at_once=32, hold=10.0)
 
 _THIS_MACHINE = "this machine"
+_WORTH_TELLING = 1.0  # seconds by which what was told of a wait has changed
 _NOWHERE = "an unknown host"
 _DEFAULT_PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 
@@ -70,15 +71,33 @@ def authority_of(url: str) -> str:
 
 
 class _Queue:
-    """A line, and the event that says that it has moved."""
+    """A line, and what wakes those who wait in it.
+
+    Only the first one is woken when the line moves, and wakes the next when it goes:
+    a hundred that wait cost no more than one.
+    """
 
     def __init__(self, line: Line) -> None:
         self.line = line
-        self.moved = trio.Event()
+        self.woken: dict[int, trio.Event] = {}
 
     def move(self) -> None:
-        moved, self.moved = self.moved, trio.Event()
-        moved.set()
+        first = self.line.first
+        if first is not None and (event := self.woken.get(first)) is not None:
+            event.set()
+
+    def wake_all(self) -> None:
+        for event in self.woken.values():
+            event.set()
+
+    async def sleep(self, ticket: int, until: float) -> None:
+        """Until ``until``, or until it is woken."""
+        event = self.woken[ticket] = trio.Event()
+        try:
+            with trio.move_on_at(until):
+                await event.wait()
+        finally:
+            del self.woken[ticket]
 
 
 class Turns:
@@ -87,6 +106,10 @@ class Turns:
     def __init__(self, *, rng: random.Random) -> None:
         self._rng = rng
         self._queues: dict[Place, _Queue] = {}
+
+    def __len__(self) -> int:
+        """How many places are remembered."""
+        return len(self._queues)
 
     def at(self, place: Place) -> "Turn":
         """The attempts of one upstream at ``place``, one at a time."""
@@ -129,6 +152,7 @@ class Turn:
             self.over()
             raise
         queue.line.go(ticket, trio.current_time())
+        queue.move()
 
     def over(self) -> None:
         """No attempt is made or wished for any more."""
@@ -151,7 +175,7 @@ class Turn:
         if seconds is not None:
             queue = self._turns.queue(self._place)
             queue.line.put_aside(seconds, trio.current_time())
-            queue.move()
+            queue.wake_all()
 
     async def _wait(
         self, queue: _Queue, ticket: int, *, queued: Queued, within: float
@@ -160,6 +184,9 @@ class Turn:
         told = -inf
         while True:
             now = trio.current_time()
+            if self._ticket != ticket:  # given up while it was being woken
+                await trio.lowlevel.checkpoint_if_cancelled()
+                raise PutAside("the attempt was given up", seconds=0.0)
             self._check_aside(queue.line, now)
             due = queue.line.due(ticket, now)
             if due <= now:
@@ -168,11 +195,10 @@ class Turn:
                 raise PutAside(
                     f"too many others wait for {self._place.name}", seconds=due - now
                 )
-            if due != told:
+            if abs(due - told) > _WORTH_TELLING:
                 told = due
                 queued(due, self._reason(queue.line.before(ticket)))
-            with trio.move_on_at(due):
-                await queue.moved.wait()
+            await queue.sleep(ticket, due)
 
     def _check_aside(self, line: Line, now: float) -> None:
         left = line.aside(now)

@@ -16,7 +16,7 @@ class EvenRandom(random.Random):
     """No jitter: every turn costs one."""
 
     def uniform(self, a: float, b: float) -> float:
-        return (a + b) / 2
+        return a
 
 
 def line(manner: Manner) -> Line:
@@ -125,7 +125,7 @@ def test_a_success_ends_the_patience() -> None:
     place.succeeded(10.0)
     assert place.aside(10.0) == 0.0
     tickets = [place.join() for _ in range(3)]
-    assert dues(place, tickets, 10.0) == [10, 10, 11]
+    assert dues(place, tickets, 10.0) == [10, 10, 10.75]
 
 
 def test_it_is_worth_remembering_only_while_something_is_going_on() -> None:
@@ -161,7 +161,8 @@ def test_with_jitter_the_pace_holds_and_nobody_is_overtaken(seed: int) -> None:
         place.go(ticket, now)
         went.append(now)
     assert went == sorted(went)
-    # 40 turns of 0.75 to 1.25 s, less the burst
-    assert (40 - 4) * 0.75 <= went[-1] <= (40 - 1) * 1.25
+    # 40 turns of 1 to 1.25 s, less the burst
+    assert 40 - 3 <= went[-1] <= (40 - 1) * 1.25
+    assert sum(at == 0 for at in went) == BURST.burst
     gaps = {round(b - a, 3) for a, b in pairwise(went)}
     assert len(gaps) > 10

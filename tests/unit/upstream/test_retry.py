@@ -65,7 +65,8 @@ def test_without_failover_nothing_is_tried_after_the_attempts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "given"), [(0.0, 0.5), (42.0, 42.0), (1e9, RETRY_AFTER_CAP)]
+    ("wish", "given"),
+    [(0.0, 0.5), (-9.0, 0.5), (42.0, 42.0), (1e9, RETRY_AFTER_CAP)],
 )
 def test_the_servers_wish_wins_within_bounds(wish: float, given: float) -> None:
     pause = pause_after(POLICY, 1, served=True, retry_after=wish)
