@@ -20,7 +20,12 @@ from msgspec import UNSET, Raw
 
 from bridge.actor.mailbox import Mailbox
 from bridge.actor.reply import Reply
-from bridge.config.model import FailoverConfig, HealthCheckConfig, UpstreamConfig
+from bridge.config.model import (
+    FailoverConfig,
+    HealthCheckConfig,
+    LimitsConfig,
+    UpstreamConfig,
+)
 from bridge.contract.principal import ANONYMOUS, Principal
 from bridge.contract.router import RouterMessage
 from bridge.contract.upstream import (
@@ -368,7 +373,7 @@ class Bench:
             rng=random.Random(seed),
             log=Log(structlog.get_logger()),
             version="1.0",
-            waiting_bound=bound,
+            limits=LimitsConfig(mailbox=bound),
             fetch=fetch,
             tokens=tokens,
             pins=pins,

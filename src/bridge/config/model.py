@@ -111,6 +111,25 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     upstream_message_bytes: Annotated[
         int, about("One message of a server.", ge=1024)
     ] = 16 * 2**20
+    list_entries: Annotated[
+        int, about("Entries of one list of a server; more are left out.", ge=1)
+    ] = 10_000
+    list_pages: Annotated[
+        int, about("Pages of one list of a server; more are not read.", ge=1)
+    ] = 100
+    definition_bytes: Annotated[
+        int, about("One definition of a server; a larger one is left out.", ge=1024)
+    ] = 2**20
+    definition_depth: Annotated[
+        int,
+        about("Nesting of a definition; deeper ones are left out.", ge=8, le=256),
+    ] = 128
+    description_characters: Annotated[
+        int, about("A title or description; the rest is cut off.", ge=256)
+    ] = 65_536
+    catalog_bytes: Annotated[
+        int, about("All definitions of one server; what is over is left out.", ge=1024)
+    ] = 32 * 2**20
     sessions: Annotated[int, about("Client sessions.", ge=1)] = 1000
     sessions_per_principal: Annotated[
         int, about("Client sessions of one principal.", ge=1)

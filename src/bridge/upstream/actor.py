@@ -14,7 +14,7 @@ import trio
 from msgspec.structs import replace
 
 from bridge.actor.mailbox import Mailbox
-from bridge.config.model import FailoverConfig, UpstreamConfig
+from bridge.config.model import FailoverConfig, LimitsConfig, UpstreamConfig
 from bridge.contract import upstream as messages
 from bridge.contract.catalog import Catalog
 from bridge.contract.pins import Approved
@@ -32,6 +32,7 @@ from bridge.upstream.announcer import Announcer, Counts
 from bridge.upstream.calls import CallTable, limits_of
 from bridge.upstream.connection import Connection
 from bridge.upstream.conversation import Conversation
+from bridge.upstream.discovery import listing_limits
 from bridge.upstream.faults import asks_patience
 from bridge.upstream.hearing import Hearing
 from bridge.upstream.inbound import Hooks, Inbound
@@ -74,7 +75,7 @@ class UpstreamActor:
         rng: random.Random,
         log: Log,
         version: str = "",
-        waiting_bound: int = 256,
+        limits: LimitsConfig | None = None,
         fetch: Fetch | None = None,
         tokens: TokenOwner | None = None,
         pins: PinKeeper | None = None,
@@ -127,13 +128,8 @@ class UpstreamActor:
         self._announcer = Announcer(
             config, self._address, self._lifecycle, to_router=to_router, publish=publish
         )
-        self._offer = Offer(
-            config.name,
-            self._announcer,
-            pins=pins,
-            changed=self._offered_anew,
-            log=self._log,
-        )
+        changed = self._offered_anew
+        self._offer = Offer(self._announcer, pins=pins, changed=changed, log=self._log)
         self._upkeep = Upkeep(
             config,
             self._lifecycle,
@@ -141,6 +137,7 @@ class UpstreamActor:
             rng=rng,
             log=self._log,
             patience=self._patience,
+            limits=listing_limits(limits or LimitsConfig()),
             fetch=fetch,
             spawn=self._spawn,
             read=self._catalogued,
@@ -154,10 +151,10 @@ class UpstreamActor:
             log=self._log,
             changed=self._rest,
         )
-        self._build_traffic(waiting_bound)
+        self._build_traffic(256 if limits is None else limits.mailbox)
 
-    def _build_traffic(self, waiting_bound: int) -> None:
-        self._calls = CallTable(limits_of(self._config, waiting=waiting_bound))
+    def _build_traffic(self, waiting: int) -> None:
+        self._calls = CallTable(limits_of(self._config, waiting=waiting))
         self._traffic = Traffic(
             self._name,
             self._calls,

@@ -54,6 +54,11 @@ class Announcer:
         self._publish = publish
         self._published = Counts()
 
+    @property
+    def name(self) -> str:
+        """Of the upstream it speaks for."""
+        return self._address.name
+
     def up(self) -> None:
         """Served from now on."""
         life = self._lifecycle

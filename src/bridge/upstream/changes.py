@@ -1,13 +1,11 @@
 """What is different between two catalogs, for the log (C35: a rug pull is seen)."""
 
-from hashlib import sha256
-
 import msgspec
 
 from bridge.contract.catalog import Catalog, Entry
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
-from bridge.protocol.frame import raw
+from bridge.upstream import canonical
 from bridge.upstream.discovery import KINDS, KindName
 
 _LOGGED = 20  # changed definitions told one by one; the event counts all
@@ -30,8 +28,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest(entry: Entry) -> str:
-    """A short name for a definition's content."""
-    return sha256(raw(entry.members)).hexdigest()[:12]
+    """A short name for a definition's content; where it is pinned, the beginning of
+    its hash there."""
+    return canonical.digest(canonical.canonical(entry))[:12]
 
 
 def difference(old: Catalog, new: Catalog) -> Comparison:
@@ -43,17 +42,24 @@ def difference(old: Catalog, new: Catalog) -> Comparison:
         after = _by_key(new, kind.name)
         added += len(after.keys() - before.keys())
         removed += len(before.keys() - after.keys())
-        changes += [
-            Change(
-                kind=kind.name,
-                key=key[:_KEY_SHOWN],
-                old_hash=digest(before[key]),
-                new_hash=digest(entry),
-            )
-            for key, entry in after.items()
-            if key in before and before[key] != entry
-        ]
+        changes += filter(
+            None,
+            (
+                _change(kind.name, before[key], entry)
+                for key, entry in after.items()
+                if key in before and before[key] != entry
+            ),
+        )
     return Comparison(added=added, removed=removed, changes=tuple(changes))
+
+
+def _change(kind: KindName, old: Entry, new: Entry) -> Change | None:
+    """None: it is only written in another way."""
+    old_hash, new_hash = digest(old), digest(new)
+    if old_hash == new_hash:
+        return None
+    key = new.key[:_KEY_SHOWN]
+    return Change(kind=kind, key=key, old_hash=old_hash, new_hash=new_hash)
 
 
 def compare(old: Catalog, new: Catalog, *, log: Log) -> None:

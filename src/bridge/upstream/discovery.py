@@ -1,8 +1,9 @@
 """Reading everything an upstream offers, to the last page. Pure.
 
 What is malformed, too large, too deep or doubled is left out alone and reported; the
-rest is kept as it was sent (C33 to C36). Names are not judged here beyond their size:
-whether a name can be shown is the router's business.
+rest is kept as it was sent (C33 to C38). Names are not judged here beyond their size:
+how a name is shown is the router's business. Those it cannot show as they are, are
+reported, too. No reference within a schema is followed, and no pattern is run.
 """
 
 import re
@@ -13,12 +14,14 @@ import msgspec
 from mcp_types import METHOD_NOT_FOUND
 from msgspec import UNSET, Raw
 
+from bridge.config.model import LimitsConfig
 from bridge.contract.catalog import Catalog, Entry
 from bridge.errors import FrameInvalid, ProtocolError
+from bridge.protocol import header_annotation
 from bridge.protocol.dialogue import Ask, Dialogue, Told
 from bridge.protocol.frame import members, text
 from bridge.protocol.handshake import Agreement
-from bridge.upstream.hygiene import clean
+from bridge.upstream.hygiene import TEXT_SIZE, clean
 
 KindName = Literal["tools", "prompts", "resources", "templates"]
 
@@ -71,13 +74,27 @@ KINDS = (
 
 
 class DiscoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Per list; generous to honest servers, a bound to others."""
+    """Generous to honest servers, a bound to others. ``pages`` and ``items`` are of
+    each list, ``total_size`` of all together; ``text_size`` is in characters."""
 
     pages: int = 100
     items: int = 10_000
     entry_size: int = 2**20
     total_size: int = 32 * 2**20
     depth: int = 128
+    text_size: int = TEXT_SIZE
+
+
+def listing_limits(limits: LimitsConfig) -> DiscoveryLimits:
+    """The bounds as they are configured."""
+    return DiscoveryLimits(
+        pages=limits.list_pages,
+        items=limits.list_entries,
+        entry_size=limits.definition_bytes,
+        total_size=limits.catalog_bytes,
+        depth=limits.definition_depth,
+        text_size=limits.description_characters,
+    )
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,14 +106,19 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read, what was left out, and what was cleaned."""
+    """What was read, what was left out, what was cleaned, and what cannot be shown
+    under its own name."""
 
     catalog: Catalog
     skipped: tuple[Skipped, ...] = ()
     cleaned: tuple[str, ...] = ()  # keys of entries whose texts were cleaned
+    irregular: tuple[str, ...] = ()  # names of tools and prompts
 
 
 _SHOWN = 80
+_REGULAR = re.compile(r"[A-Za-z0-9_.-]{1,128}")  # what clients take (C33)
+#: Matching a URI costs a step per expression, for each template of every upstream.
+_EXPRESSIONS = 32
 _PLAIN_PAGE = 2**20  # up to here a page of commas does no harm
 _BYTES_PER_COMMA = 8
 _list = msgspec.json.Decoder(list[Raw])
@@ -121,16 +143,28 @@ def is_deeper(value: Raw, limit: int) -> bool:
     return depth_of(value) > limit
 
 
+class _Room:
+    """How many bytes the catalog may still take."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """False: it is full."""
+        self._left -= size
+        return self._left >= 0
+
+
 class _Reading:
     """The entries of one list as they come in."""
 
-    def __init__(self, kind: Kind, limits: DiscoveryLimits) -> None:
+    def __init__(self, kind: Kind, limits: DiscoveryLimits, room: _Room) -> None:
         self.kind = kind
         self.limits = limits
+        self._room = room
         self.entries: dict[str, Entry] = {}
         self.skipped: list[Skipped] = []
         self.cleaned: list[str] = []
-        self._size = 0
         self._seen = 0
 
     def skip(self, reason: str, key: str = "") -> None:
@@ -142,9 +176,11 @@ class _Reading:
         """Take one page's entries. False: a limit is reached."""
         for item in items:
             self._seen += 1
-            self._size += len(bytes(item))
-            if self._seen > self.limits.items or self._size > self.limits.total_size:
+            if self._seen > self.limits.items:
                 self.skip("too many entries: the rest of the list is left out")
+                return False
+            if not self._room.take(len(bytes(item))):
+                self.skip("too much in all: the rest of the list is left out")
                 return False
             self._take(item)
         return True
@@ -156,11 +192,11 @@ class _Reading:
             self.skip("not an object")
             return
         key = text(found.get(self.kind.key))
-        reason = self._objection(item, key)
+        reason = self._objection(item, key) or self._annotated_wrongly(found)
         if key is None or reason:
             self.skip(reason, key or "")
             return
-        if clean(found):
+        if clean(found, size=self.limits.text_size):
             self.cleaned.append(key)
         self.entries[key] = Entry(key=key, members=found)
 
@@ -173,7 +209,14 @@ class _Reading:
             return f"doubled {self.kind.key}: the first one counts"
         if len(bytes(item)) > self.limits.entry_size:
             return "too large"
+        if self.kind.name == "templates" and key.count("{") > _EXPRESSIONS:
+            return f"more than {_EXPRESSIONS} expressions in a template"
         return "nested too deep" if is_deeper(item, self.limits.depth) else ""
+
+    def _annotated_wrongly(self, found: dict[str, Raw]) -> str:
+        if self.kind.name != "tools":
+            return ""
+        return header_annotation.objection(found.get("inputSchema"))
 
 
 def _check_density(told: Told, kind: Kind) -> None:
@@ -200,9 +243,9 @@ def _page_of(told: Told, kind: Kind) -> dict[str, Raw]:
         raise ProtocolError(f"{kind.method} was answered without a list") from error
 
 
-def _read(kind: Kind, limits: DiscoveryLimits) -> Dialogue[_Reading]:
+def _read(kind: Kind, limits: DiscoveryLimits, room: _Room) -> Dialogue[_Reading]:
     """One list, to its last page."""
-    reading = _Reading(kind, limits)
+    reading = _Reading(kind, limits, room)
     cursor: str | None = None
     seen: set[str] = set()
     for _ in range(limits.pages):
@@ -240,9 +283,10 @@ def discover(
     """
     readings: dict[KindName, _Reading] = {}
     bounds = limits or DiscoveryLimits()
+    room = _Room(bounds.total_size)
     for kind in KINDS:
         if agreement.offers(kind.capability):
-            readings[kind.name] = yield from _read(kind, bounds)
+            readings[kind.name] = yield from _read(kind, bounds, room)
 
     def entries(name: KindName) -> tuple[Entry, ...]:
         return tuple(readings[name].entries.values()) if name in readings else ()
@@ -260,4 +304,9 @@ def discover(
         ),
         skipped=tuple(skip for read in readings.values() for skip in read.skipped),
         cleaned=tuple(key for read in readings.values() for key in read.cleaned),
+        irregular=tuple(
+            entry.key
+            for entry in (*entries("tools"), *entries("prompts"))
+            if _REGULAR.fullmatch(entry.key) is None
+        ),
     )

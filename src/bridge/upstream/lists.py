@@ -14,12 +14,13 @@ from bridge.observe.logging import Log
 from bridge.upstream.alarms import Alarm, Alarms
 from bridge.upstream.connection import Connection
 from bridge.upstream.conversation import Conversation
-from bridge.upstream.discovery import Discovered, Skipped, discover
+from bridge.upstream.discovery import Discovered, DiscoveryLimits, Skipped, discover
 from bridge.upstream.faults import asks_patience
 
 DEBOUNCE = 0.25  # several lists change together
 SPACING = 1.0  # under a flood of changes
 RETRY = 30.0  # after a reading that failed
+_SHOWN = 80  # of a foreign name
 _SPREAD = 0.2  # many upstreams behind one fault do not read again in step
 
 
@@ -37,6 +38,7 @@ class Lists:
         rng: random.Random,
         log: Log,
         patience: float,
+        limits: DiscoveryLimits,
         read: Callable[[Catalog], None],
         failed: Callable[[BridgeError], None],
     ) -> None:
@@ -45,6 +47,7 @@ class Lists:
         self._rests_until = -inf
         self._log = log
         self._patience = patience
+        self._limits = limits
         self._read = read
         self._failed = failed
         self._connection: Connection | None = None
@@ -100,7 +103,7 @@ class Lists:
         self._begun_at = trio.current_time()
         Conversation(
             connection,
-            discover(connection.agreement),
+            discover(connection.agreement, self._limits),
             patience=self._patience,
             done=self._done,
             failed=self._not_done,
@@ -114,6 +117,12 @@ class Lists:
                 events.UPSTREAM_ENTRIES_CLEANED,
                 entries=len(discovered.cleaned),
                 example=discovered.cleaned[0],
+            )
+        if discovered.irregular:
+            self._log.emit(
+                events.UPSTREAM_NAMES_ESCAPED,
+                names=len(discovered.irregular),
+                example=discovered.irregular[0][:_SHOWN],
             )
         if self._dirty:
             self._schedule(DEBOUNCE)

@@ -24,14 +24,12 @@ class Offer:
 
     def __init__(
         self,
-        name: str,
         announcer: Announcer,
         *,
         pins: PinKeeper | None,
         changed: Callable[[], None],
         log: Log,
     ) -> None:
-        self._name = name
         self._announcer = announcer
         self._pins = pins
         self._changed = changed
@@ -62,7 +60,7 @@ class Offer:
         held = named_by(call)
         if held not in self._held:
             return None
-        return faults.held_back(self._name, held.kind[:-1], held.key)
+        return faults.held_back(self._announcer.name, held.kind[:-1], held.key)
 
     def _judge_again(self) -> None:
         if self._serve():

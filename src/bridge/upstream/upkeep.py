@@ -10,6 +10,7 @@ from bridge.observe.logging import Log
 from bridge.upstream import health, state
 from bridge.upstream.alarms import Alarms
 from bridge.upstream.connection import Connection
+from bridge.upstream.discovery import DiscoveryLimits
 from bridge.upstream.lifecycle import Lifecycle, event_of
 from bridge.upstream.lists import Lists
 from bridge.upstream.vitals import Fetch, Spawn, Vitals
@@ -28,6 +29,7 @@ class Upkeep:
         rng: random.Random,
         log: Log,
         patience: float,
+        limits: DiscoveryLimits,
         fetch: Fetch | None,
         spawn: Spawn,
         read: Callable[[Catalog], None],
@@ -38,6 +40,7 @@ class Upkeep:
             rng=rng,
             log=log,
             patience=patience,
+            limits=limits,
             read=read,
             failed=failed,
         )

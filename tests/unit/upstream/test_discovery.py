@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 from msgspec import Raw
 
+from bridge.config.model import LimitsConfig
 from bridge.contract.catalog import Catalog
 from bridge.errors import ProtocolError
 from bridge.protocol.dialogue import Ask, Told
@@ -17,6 +18,7 @@ from bridge.upstream.discovery import (
     depth_of,
     discover,
     is_deeper,
+    listing_limits,
 )
 
 Server = Callable[[Ask], Told]
@@ -183,6 +185,71 @@ def test_a_list_is_cut_at_its_total_size() -> None:
     assert len(names(discovered)) == 10
 
 
+@pytest.mark.requirement("C36")
+def test_all_lists_together_are_cut_at_the_size_of_a_catalog() -> None:
+    def answer(ask: Ask) -> Told:
+        member = {"tools/list": "tools", "prompts/list": "prompts"}.get(ask.method)
+        entries = [{"name": f"n{n}", "x": "y" * 100} for n in range(8)]
+        return Told(result=raw({member or "resources": entries if member else []}))
+
+    agreement = Agreement(
+        revision="2025-11-25", capabilities={"tools": Raw(b"{}"), "prompts": Raw(b"{}")}
+    )
+    limits = DiscoveryLimits(total_size=1300)
+    discovered, _ = read(agreement, answer, limits=limits)
+    assert len(discovered.catalog.tools) == 8
+    assert len(discovered.catalog.prompts) == 2
+    assert reasons(discovered) == ["too much in all: the rest of the list is left out"]
+
+
+@pytest.mark.requirement("C36", "P4")
+def test_every_bound_of_a_listing_is_configured() -> None:
+    configured = LimitsConfig(
+        list_pages=1,
+        list_entries=2,
+        definition_bytes=3,
+        catalog_bytes=4,
+        definition_depth=5,
+        description_characters=6,
+    )
+    assert listing_limits(configured) == DiscoveryLimits(
+        pages=1, items=2, entry_size=3, total_size=4, depth=5, text_size=6
+    )
+    assert listing_limits(LimitsConfig()) == DiscoveryLimits()
+
+
+@pytest.mark.requirement("C36")
+def test_a_template_of_thousands_of_expressions_is_left_out_alone() -> None:
+    def answer(ask: Ask) -> Told:
+        if ask.method == "resources/list":
+            return Told(result=raw({"resources": []}))
+        uris = ["a:{+x}" + "{+y}z" * 31, "b:" + "{+y}" * 2000]
+        found = [{"uriTemplate": uri, "name": "t"} for uri in uris]
+        return Told(result=raw({"resourceTemplates": found}))
+
+    agreement = Agreement(revision="2025-11-25", capabilities={"resources": Raw(b"{}")})
+    discovered, _ = read(agreement, answer)
+    (kept,) = discovered.catalog.templates
+    assert kept.key.startswith("a:")
+    assert reasons(discovered) == ["more than 32 expressions in a template"]
+
+
+@pytest.mark.requirement("C38")
+def test_a_tool_with_a_wrong_header_annotation_is_left_out_alone() -> None:
+    def schema(header: object) -> dict[str, object]:
+        properties = {"region": {"type": "string", "x-mcp-header": header}}
+        return {"type": "object", "properties": properties}
+
+    tools: list[object] = [
+        {"name": "good", "inputSchema": schema("Region")},
+        {"name": "bad", "inputSchema": schema("no header name")},
+        {"name": "plain", "inputSchema": {"type": "object"}},
+    ]
+    discovered, _ = read(TOOLS, pages(tools))
+    assert names(discovered) == ["good", "plain"]
+    assert reasons(discovered) == ["x-mcp-header of 'region' is no header name"]
+
+
 @pytest.mark.requirement("C33")
 @pytest.mark.parametrize(
     ("entry", "reason"),
@@ -220,6 +287,35 @@ def test_strange_names_are_kept_for_the_router_to_judge() -> None:
     tools: list[object] = [{"name": "a b"}, {"name": "x__y"}, {"name": "\u202e"}]
     discovered, _ = read(TOOLS, pages(tools))
     assert names(discovered) == ["a b", "x__y", "\u202e"]
+    assert discovered.irregular == ("a b", "\u202e")
+
+
+@pytest.mark.requirement("C33")
+def test_names_no_client_takes_are_reported_and_those_of_resources_are_not_names() -> (
+    None
+):
+    def answer(ask: Ask) -> Told:
+        member = ask.method.partition("/")[0]
+        key = {"tools": "name", "prompts": "name"}.get(member, "uri")
+        found = [{key: each} for each in ("ok-1.x_Y", "a/b", "x" * 129, "x" * 128)]
+        if ask.method == "resources/templates/list":
+            return Told(result=raw({"resourceTemplates": []}))
+        return Told(result=raw({member: found}))
+
+    discovered, _ = read(ALL, answer)
+    assert discovered.irregular == ("a/b", "x" * 129) * 2
+
+
+@pytest.mark.requirement("C36")
+def test_no_reference_of_a_schema_is_followed() -> None:
+    schema = Raw(
+        b'{"$ref":"https://evil.example/s.json","properties":{"a":{"$ref":"#"},'
+        b'"b":{"pattern":"(a+)+$"}},"$defs":{"x":{"$ref":"#/$defs/x"}}}'
+    )
+    tools: list[object] = [{"name": "t", "inputSchema": schema}]
+    discovered, asked = read(TOOLS, pages(tools))
+    assert discovered.catalog.tools[0].members["inputSchema"] == schema
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
