@@ -111,6 +111,8 @@ class LiveControl:
             if each.enabled and each.oauth.enabled:
                 absent = OAuthStatus(name=name, state="absent")
                 self._logins[name] = logins.get(name, absent)
+            if each.enabled:
+                self._measure(name)  # also one that never gets to say anything
 
     def forget(self, name: str) -> None:
         """The last actor of this name is gone."""
