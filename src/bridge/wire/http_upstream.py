@@ -1,5 +1,6 @@
 """What the transports to an address know of their upstream."""
 
+import random  # noqa: TID251 - only the type; the generator is handed in
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ RequestHeaders = Callable[[], Mapping[str, str]]
 _FORBIDDEN = 403
 _UNAUTHORIZED = 401
 _SERVER_FAULT = 500
+_SPREAD = 0.25  # streams that all ended together are not all opened together
 
 
 class HttpUpstream:
@@ -35,6 +37,7 @@ class HttpUpstream:
         bearer: BearerSource | None = None,
         verify: bool = True,
         max_in_flight: int = 64,
+        rng: random.Random | None = None,
     ) -> None:
         self.url = url
         self.name = name
@@ -44,7 +47,13 @@ class HttpUpstream:
         self.frame_bytes = frame_bytes
         self.max_in_flight = max_in_flight
         self._clients = clients
+        self.rng = rng
         self._verify = verify
+
+    def spread(self, seconds: float) -> float:
+        """A pause that many upstreams may begin at the same moment."""
+        chance = 0.0 if self.rng is None else self.rng.random()
+        return seconds * (1 + _SPREAD * chance)
 
     def client(self) -> HttpClient:
         return self._clients.client(verify=self._verify)

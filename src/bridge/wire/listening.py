@@ -50,6 +50,7 @@ class Listening:
         self._client = upstream.client()
         self._fruitless = 0
         self._unreachable = 0
+        self._wish = 0.0  # of the server: Retry-After
 
     async def run(self) -> None:
         """Listen until the server offers no stream, or the link is lost."""
@@ -61,11 +62,13 @@ class Listening:
 
     def _pause(self) -> float:
         backoff = 2.0**self._fruitless - 1
-        return min(_LONGEST_PAUSE, max(self._stream.pause, backoff))
+        pause = min(_LONGEST_PAUSE, max(self._stream.pause, backoff))
+        return max(self._upstream.spread(pause), self._wish)
 
     async def _listened(self) -> bool:
         """One response. False: there is no sense in asking for another."""
         began, last = trio.current_time(), self._stream.last_event_id
+        self._wish = 0.0
         try:
             await self._listen()
         except SessionLost as error:
@@ -77,6 +80,7 @@ class Listening:
             self._unreachable = 0
             if error.status < 500 and error.status not in _PASSING:  # noqa: PLR2004 - the client errors
                 return False  # 405 and its kin: there is no such stream
+            self._wish = error.retry_after or 0.0
         except FrameTooLarge:
             await self._inbox.put(
                 FrameRefused(kind="too_large", size=self._upstream.frame_bytes)

@@ -45,6 +45,7 @@ def transport_for(
         frame_bytes=limits.upstream_message_bytes,
         verify=config.verify_ssl,
         max_in_flight=config.max_in_flight,
+        rng=ports.entropy.random,
     )
     if not config.verify_ssl:
         log.emit(

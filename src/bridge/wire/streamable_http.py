@@ -242,7 +242,7 @@ class _StreamableHttpLink:
         take = self._taker(outgoing.upstream_id)
         left = _RESUMPTIONS
         while stream.last_event_id and left:
-            await trio.sleep(stream.pause)
+            await trio.sleep(self._upstream.spread(stream.pause))
             before = stream.last_event_id
             if await self._resumed(client, stream, take=take):
                 return

@@ -239,7 +239,7 @@ class _WebSocketLink:
         assert self._stream is not None
         alive = True
         while alive:
-            await trio.sleep(_PING_EVERY)
+            await trio.sleep(self._upstream.spread(_PING_EVERY))
             asked = trio.current_time()
             with trio.move_on_after(_PONG_DEADLINE) as scope:
                 try:

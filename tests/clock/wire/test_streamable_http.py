@@ -1,3 +1,5 @@
+import itertools
+import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -601,6 +603,44 @@ async def test_a_passing_refusal_of_the_standalone_stream_is_waited_out(
     async with world(listening(stream)) as w, w.transport.open() as link:
         await initialize(link)
         await until(link, is_notification)
+
+
+async def test_a_standalone_stream_that_asks_for_patience_gets_it(
+    autojump_clock: MockClock,
+) -> None:
+    times = list[float]()
+
+    async def stream(exchange: Exchange) -> None:
+        times.append(trio.current_time())
+        if len(times) == 1:
+            await exchange.answer(503, b"", {"Retry-After": "20"})
+        else:
+            await exchange.events(b'data: {"jsonrpc":"2.0","method":"n"}\n\n')
+
+    async with world(listening(stream)) as w, w.transport.open() as link:
+        await initialize(link)
+        await until(link, is_notification)
+        assert times[1] - times[0] == pytest.approx(20, abs=0.1)
+
+
+async def test_streams_that_ended_together_are_not_opened_together(
+    autojump_clock: MockClock,
+) -> None:
+    times = list[float]()
+
+    async def stream(exchange: Exchange) -> None:
+        times.append(trio.current_time())
+        await exchange.events(b"")
+
+    async with world(listening(stream)) as w:
+        w.upstream.rng = random.Random(1)
+        async with w.transport.open() as link:
+            await initialize(link)
+            await trio.sleep(20)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert len(pauses) > 2
+    for pause, least in zip(pauses, (1, 3, 7), strict=False):
+        assert least < pause <= least * 1.25
 
 
 async def test_404_on_the_standalone_stream_loses_the_session(
