@@ -126,6 +126,13 @@ class LinkTimeout(LinkError):
     code = "link.timeout"
 
 
+class AnswerUnreadable(LinkError):
+    """The answer to a request came, and is no message; the link itself is well."""
+
+    code = "link.answer_unreadable"
+    retryable = False
+
+
 class SessionLost(LinkError):
     """The upstream no longer knows our session (404); the request did not run."""
 

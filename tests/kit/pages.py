@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge.errors import BridgeError
 from bridge.observe.catalogue import Event, all_events
 from kit.imports import modules
+from kit.survival import survival_page
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -50,6 +51,8 @@ ADVICE: Mapping[str, str] = {
     "link.put_aside": "None: the host asked for patience and is tried again later.",
     "link.busy": "Send fewer calls at once to this upstream.",
     "link.timeout": "Check whether the upstream hangs; raise `timeout` if it is slow.",
+    "link.answer_unreadable": "Tell whoever makes the server: what it sends is not "
+    "JSON-RPC.",
     "link.session_lost": "None: the bridge opens a new session by itself.",
     "link.request_refused": "Look at the HTTP status in the sentence.",
     "link.unauthorized": "Give the upstream credentials: `authentication` or `oauth`.",
@@ -102,7 +105,11 @@ ADVICE: Mapping[str, str] = {
 
 def generated() -> dict[Path, str]:
     """Every generated page with its text."""
-    return {DOCS / "events.md": events_page(), DOCS / "errors.md": errors_page()}
+    return {
+        DOCS / "events.md": events_page(),
+        DOCS / "errors.md": errors_page(),
+        DOCS / "survival.md": survival_page(),
+    }
 
 
 def events_page() -> str:

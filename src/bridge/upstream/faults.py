@@ -1,6 +1,7 @@
 """What a call is told when it gets no answer from its upstream. Pure."""
 
 from bridge.errors import (
+    AnswerUnreadable,
     BridgeError,
     CallTimeout,
     ConnectFailed,
@@ -32,6 +33,16 @@ def lost(name: str, reason: str, *, written: bool) -> UpstreamLost:
         f"the connection to {name} was lost ({reason}); the request {may}",
         upstream=name,
         written=written,
+    )
+
+
+def unreadable(name: str, reason: str) -> UpstreamLost:
+    """An answer came, but it cannot be passed on."""
+    return UpstreamLost(
+        f"the answer of {name} cannot be read ({reason}); the request has run or has "
+        "failed there",
+        upstream=name,
+        written=True,
     )
 
 
@@ -102,7 +113,7 @@ def held_back(name: str, kind: str, key: str) -> HeldBack:
     )
 
 
-def outcome_of(  # noqa: PLR0911 - one return per kind of failure
+def outcome_of(  # noqa: C901, PLR0911 - one return per kind of failure
     error: LinkError, *, name: str, written: bool
 ) -> BridgeError:
     """What the failure of one request means to its caller; the link itself is well."""
@@ -113,6 +124,8 @@ def outcome_of(  # noqa: PLR0911 - one return per kind of failure
             return login_needed(name, error.advice or LOGIN_REASON)
         case RequestRefused():
             return _refused(error, name=name)
+        case AnswerUnreadable():
+            return unreadable(name, error.public)
         case LinkTimeout():
             return timed_out(name)
         case LinkBusy():

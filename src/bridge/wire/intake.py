@@ -1,9 +1,10 @@
 """Messages of a link that carries one after the other: decoded, counted, handed on."""
 
-from bridge.errors import FrameInvalid
+from bridge.errors import AnswerUnreadable, FrameInvalid
+from bridge.protocol.answer_id import answered_id
 from bridge.protocol.frame import decode_upstream
 from bridge.wire.inbox import Inbox
-from bridge.wire.link import FrameRefused, Received
+from bridge.wire.link import FrameRefused, Received, RequestFailed
 
 #: Whoever sends this much and never a message does not speak the protocol (C1).
 JUNK_IN_A_ROW = 1000
@@ -25,8 +26,8 @@ class Intake:
         try:
             frames = decode_upstream(data)
         except FrameInvalid as error:
-            kind = "not_json" if error.parse else "not_a_message"
-            await self.refuse(kind, size=len(data))
+            self._junk += 1
+            await refuse(self._inbox, data, error)
             return
         self._junk = 0
         for frame in frames:
@@ -36,3 +37,13 @@ class Intake:
         """Something that is no message."""
         self._junk += 1
         await self._inbox.put(FrameRefused(kind=kind, size=size))
+
+
+async def refuse(inbox: Inbox, data: bytes, error: FrameInvalid) -> None:
+    """Say that this is no message, and fail the request it seems to answer (C37)."""
+    kind = "not_json" if error.parse else "not_a_message"
+    await inbox.put(FrameRefused(kind=kind, size=len(data)))
+    upstream_id = answered_id(data)
+    if upstream_id is not None:
+        failure = AnswerUnreadable(error.public)
+        await inbox.put(RequestFailed(upstream_id=upstream_id, error=failure))

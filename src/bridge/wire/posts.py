@@ -4,7 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import trio
 
-from bridge.errors import LinkBusy, LinkError, LinkLost, ProtocolError
+from bridge.errors import (
+    AnswerUnreadable,
+    FrameInvalid,
+    LinkBusy,
+    LinkError,
+    LinkLost,
+    ProtocolError,
+)
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol.frame import encode
@@ -139,4 +146,10 @@ class Posts:
 
 
 def _as_link_error(error: LinkError | ProtocolError) -> LinkError:
-    return error if isinstance(error, LinkError) else LinkError(error.public)
+    match error:
+        case LinkError():
+            return error
+        case FrameInvalid():
+            return AnswerUnreadable(error.public)
+        case _:
+            return LinkError(error.public)

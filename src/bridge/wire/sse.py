@@ -25,7 +25,8 @@ from bridge.wire.background import background_tasks
 from bridge.wire.event_stream import EventStream
 from bridge.wire.http_upstream import HttpUpstream
 from bridge.wire.inbox import Inbox
-from bridge.wire.link import FrameRefused, Link, LinkEvent, Outgoing, Received
+from bridge.wire.intake import refuse
+from bridge.wire.link import Link, LinkEvent, Outgoing, Received
 from bridge.wire.posts import Body, Posts
 
 _POSTS_AT_ONCE = 8
@@ -208,8 +209,7 @@ class _SseLink:
         try:
             frames = decode_upstream(data)
         except FrameInvalid as error:
-            kind = "not_json" if error.parse else "not_a_message"
-            await self._inbox.put(FrameRefused(kind=kind, size=len(data)))
+            await refuse(self._inbox, data, error)
             return
         for frame in frames:
             await self._inbox.put(Received(frame=frame))

@@ -26,7 +26,8 @@ from bridge.wire.background import background_tasks
 from bridge.wire.event_stream import EventStream, Take
 from bridge.wire.http_upstream import HttpUpstream
 from bridge.wire.inbox import Inbox
-from bridge.wire.link import FrameRefused, Link, LinkEvent, Outgoing, Received
+from bridge.wire.intake import refuse
+from bridge.wire.link import Link, LinkEvent, Outgoing, Received
 from bridge.wire.listening import Listening
 from bridge.wire.posts import Body, Posts
 
@@ -222,8 +223,7 @@ class _StreamableHttpLink:
         try:
             frames = decode_upstream(event.data)
         except FrameInvalid as error:
-            kind = "not_json" if error.parse else "not_a_message"
-            await self._inbox.put(FrameRefused(kind=kind, size=len(event.data)))
+            await refuse(self._inbox, event.data, error)
             return False
         return await self._deliver(frames, related)
 

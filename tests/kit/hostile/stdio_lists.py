@@ -79,10 +79,13 @@ def news() -> None:
 
 def offering(**lists: bytes) -> Work:
     """Prompts, resources and templates of these bytes, beside the honest tool."""
+    members = {"templates": "resourceTemplates"}
     methods = {"templates": "resources/templates"}
-    acts = {f"{methods.get(k, k)}/list": answering(v) for k, v in lists.items()}
-    greeting = initializing(capabilities=_ALL)
-    return on(initialize=greeting, **acts)
+    acts: dict[str, Act] = {}
+    for name in ("prompts", "resources", "templates"):
+        nothing = b'{"%b":[]}' % members.get(name, name).encode()
+        acts[f"{methods.get(name, name)}/list"] = answering(lists.get(name, nothing))
+    return on(initialize=initializing(capabilities=_ALL), **acts)
 
 
 def _named(form: str, number: int) -> Act:
@@ -167,6 +170,7 @@ LISTS: dict[str, Behaviour[Work]] = {
                 )
             )
         ),
+        "not valid JSON",
     ),
     "schemas_refer": Behaviour(
         "has schemas that refer to themselves and to other machines",

@@ -4,6 +4,7 @@ import pytest
 
 from bridge.contract.catalog import Catalog, Entry
 from bridge.errors import (
+    AnswerUnreadable,
     BridgeError,
     CallTimeout,
     ConnectFailed,
@@ -42,6 +43,7 @@ from bridge.upstream.lifecycle import event_of
         (RequestRefused("503", status=503, retry_after=3.0), UpstreamUnavailable),
         (RequestRefused("500", status=500), UpstreamLost),
         (LinkError("odd"), UpstreamLost),
+        (AnswerUnreadable("not JSON"), UpstreamLost),
     ],
 )
 def test_each_failure_tells_its_caller_what_to_do(
