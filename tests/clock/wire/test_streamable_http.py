@@ -613,14 +613,14 @@ async def test_a_standalone_stream_that_asks_for_patience_gets_it(
     async def stream(exchange: Exchange) -> None:
         times.append(trio.current_time())
         if len(times) == 1:
-            await exchange.answer(503, b"", {"Retry-After": "20"})
+            await exchange.answer(503, b"", {"Retry-After": "7"})
         else:
             await exchange.events(b'data: {"jsonrpc":"2.0","method":"n"}\n\n')
 
     async with world(listening(stream)) as w, w.transport.open() as link:
         await initialize(link)
         await until(link, is_notification)
-        assert times[1] - times[0] == pytest.approx(20, abs=0.1)
+        assert times[1] - times[0] == pytest.approx(7, abs=0.1)
 
 
 async def test_streams_that_ended_together_are_not_opened_together(
