@@ -60,6 +60,11 @@ class SimulatedStream(trio.abc.Stream):
         self._other, other._other = other, self
 
     @property
+    def has_left(self) -> bool:
+        """Closed on this side, or reset."""
+        return self._left
+
+    @property
     def peer_has_left(self) -> bool:
         return self._other is not None and self._other._left
 
@@ -122,13 +127,17 @@ class SimulatedListener(trio.abc.Listener[SimulatedStream]):
         return await self._accepted.receive()
 
     async def aclose(self) -> None:
+        self.abandon()
+        self._accepted.close()
+        await trio.lowlevel.checkpoint()
+
+    def abandon(self) -> None:
+        """Its process is gone: nobody accepts any more."""
         if not self._closed:  # by now another may listen there
             self._network.forget(self._address)
         self._closed = True
         while self._accepted.statistics().current_buffer_used:
             self._accepted.receive_nowait().reset()  # connected, and never served
-        self._accepted.close()
-        await trio.lowlevel.checkpoint()
 
 
 class SimulatedSocketOfListener:

@@ -188,7 +188,7 @@ def _outboxes_grow() -> AbstractContextManager[object]:
 
 def _one_upstream_blocks_all() -> AbstractContextManager[object]:
     everyone: list[Traffic] = []
-    pump = Traffic._pump
+    pump = Traffic.pump
 
     def considerate(self: Traffic) -> None:
         if self not in everyone:
@@ -196,7 +196,7 @@ def _one_upstream_blocks_all() -> AbstractContextManager[object]:
         if all(each._connection is not None for each in everyone):
             pump(self)
 
-    return patch.object(Traffic, "_pump", considerate)
+    return patch.object(Traffic, "pump", considerate)
 
 
 PLANTS: dict[str, Plant] = {

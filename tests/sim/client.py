@@ -5,7 +5,8 @@ import random
 import trio
 
 from sim.chance import Lot
-from sim.scenario import STEADY, UPSTREAMS, Scenario
+from sim.junk import throw_junk
+from sim.scenario import CALLED, STEADY, Scenario
 from sim.transports import McpVisit, SseVisit
 from sim.visit import LOST, Refused, Stage, Visit
 
@@ -18,12 +19,13 @@ ACTIONS: Lot[str] = Lot(
         ("progress", 8),
         ("dawdle", 4),
         ("pause", 8),
+        ("double", 4),
+        ("junk", 6),
+        ("listen again", 3),
     ]
 )
-LEAVES: Lot[str] = Lot([("in order", 5), ("vanish", 3), ("reset", 2)])
+LEAVES: Lot[str] = Lot([("in order", 5), ("vanish", 3), ("reset", 2), ("fade", 2)])
 TOOLS: Lot[str] = Lot([("echo", 6), ("slow", 3), ("big", 2)])
-#: From here on the steady upstream has long been ready.
-WARM = 1.0
 BURST = 6
 #: Large answers a client orders and then does not read.
 UNREAD = 24
@@ -92,7 +94,7 @@ class Client:
             await trio.sleep(self._rng.expovariate(4))
         await self._leave(visit, LEAVES.draw(self._rng))
 
-    async def _do(self, visit: Visit, action: str) -> None:
+    async def _do(self, visit: Visit, action: str) -> None:  # noqa: C901 - one line per action
         match action:
             case "burst":
                 for _ in range(BURST):
@@ -109,6 +111,13 @@ class Client:
                 await self._dawdle(visit)
             case "pause":
                 await trio.sleep(self._rng.uniform(0, 3))
+            case "double":
+                await self._call(visit, tool="slow")
+                await visit.double()
+            case "junk":
+                await throw_junk(visit, self._rng)
+            case "listen again" if isinstance(visit, McpVisit):
+                await visit.listen()
             case _:
                 await self._call(visit)
 
@@ -122,8 +131,8 @@ class Client:
     async def _call(
         self, visit: Visit, *, tool: str = "", progress: bool = False
     ) -> int:
-        upstream = self._rng.choice(UPSTREAMS)
-        steady = upstream == STEADY and trio.current_time() > WARM
+        upstream = self._rng.choice(CALLED)
+        steady = upstream == STEADY
         return await visit.call(
             upstream,
             tool or TOOLS.draw(self._rng),
@@ -141,6 +150,10 @@ class Client:
                 self._stage.trace.fault(visit.name, "client reset")
                 visit.leave("reset")
                 visit.reset()
+            case "fade":
+                self._stage.trace.fault(visit.name, "client half-open")
+                visit.leave("silent")
+                visit.fade()
             case _:
                 self._stage.trace.fault(visit.name, "client vanishes")
                 visit.leave("vanished")

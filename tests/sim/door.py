@@ -10,15 +10,11 @@ from kit.scripted_http import Exchange, ScriptedServer
 #: Plain http is for loopback only.
 ADDRESS: Address = ("127.0.0.1", 9000)
 ISSUER = f"http://{ADDRESS[0]}:{ADDRESS[1]}"
+#: Good on whatever day the bridge believes it is: clocks are wrong by a day at most.
+_BEGUN, _ENDS = int(NOW) - 200_000, int(NOW) + 200_000
+_ENDED = int(NOW) - 150_000
 _KEY = make_key("sim", "P-256")
 _FOREIGN = make_key("foreign", "P-256")
-
-
-class SimulatedClock:
-    """The WallClock port: epoch time that runs with Trio's."""
-
-    def now(self) -> float:
-        return NOW + trio.current_time()
 
 
 class SimulatedDoor:
@@ -50,7 +46,7 @@ class SimulatedDoor:
 
     def token(self, subject: str) -> str:
         """A good token, for longer than a run lasts."""
-        return self._mint(sub=subject, exp=int(NOW) + 100_000)
+        return self._mint(sub=subject)
 
     def bad_tokens(self, subject: str) -> list[str | None]:
         """None of these opens anything."""
@@ -59,16 +55,16 @@ class SimulatedDoor:
         return [
             None,
             "nonsense",
-            self._mint(sub=subject, exp=int(NOW) - 1000),
+            self._mint(sub=subject, exp=_ENDED),
             self._mint(sub=subject, aud="somebody-else"),
             self._mint(sub=subject, iss="http://another.test"),
-            mint(_FOREIGN, claims(iss=ISSUER, exp=int(NOW) + 100_000)),
+            mint(_FOREIGN, claims(iss=ISSUER, exp=_ENDS, iat=_BEGUN, nbf=_BEGUN)),
             # Signatures hold chance: spoil one so that the reason is always the same.
             f"{head}.{body}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}",
         ]
 
     def _mint(self, **changes: object) -> str:
-        good = {"iss": ISSUER, "exp": int(NOW) + 100_000}
+        good = {"iss": ISSUER, "exp": _ENDS, "iat": _BEGUN, "nbf": _BEGUN}
         return mint(_KEY, claims(**{**good, **changes}))
 
 

@@ -88,8 +88,13 @@ class HttpServer:
         deed = self._mind.deed()
         await trio.sleep(self._mind.latency(params))
         match deed:
-            case "status 503":
-                await exchange.answer(503, headers={"Retry-After": "1"})
+            case "status 503" | "status 429":
+                wait = self._mind.rng.choice(lines.COME_BACK)
+                status = int(deed.rpartition(" ")[2])
+                await exchange.answer(status, headers={"Retry-After": wait})
+            case "redirect":
+                elsewhere = {"Location": "http://elsewhere.test/mcp"}
+                await exchange.answer(307, headers=elsewhere)
             case "forget session":
                 self._sessions.clear()
                 await exchange.answer(404)
@@ -105,6 +110,9 @@ class HttpServer:
         match deed:
             case "status 500":
                 await exchange.answer(500)
+            case "html":
+                page = {"Content-Type": "text/html"}
+                await exchange.answer(200, b"<html>Sorry</html>", page)
             case "reset":
                 exchange.stream.reset()
             case "never":
@@ -128,7 +136,7 @@ class HttpServer:
                     await exchange.chunk(_event(answer))
                 await exchange.chunk(b"")
 
-    async def _before(
+    async def _before(  # noqa: C901 - one line per deed
         self, deed: str, exchange: Exchange, params: dict[str, Any]
     ) -> None:
         match deed:
@@ -136,6 +144,13 @@ class HttpServer:
                 await exchange.chunk(_event(lines.result_line(987_654, b"{}")))
             case "junk":
                 await exchange.chunk(_event(lines.JUNK))
+            case "stale id":
+                await exchange.chunk(_event(lines.result_line(1, b"{}")))
+            case "flood":
+                for number in range(lines.FLOOD):
+                    await exchange.chunk(_event(lines.log_line(f"flood {number}")))
+            case "long progress":
+                await self._progress(exchange, lines.token_of(params), lines.LONG)
             case "change tools":
                 await self._change_tools()
             case "progress":
@@ -153,12 +168,14 @@ class HttpServer:
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 continue  # that listener has left
 
-    async def _progress(self, exchange: Exchange, token: object | None) -> None:
+    async def _progress(
+        self, exchange: Exchange, token: object | None, steps: int = 3
+    ) -> None:
         if token is None:
             return
-        for step in (1, 2, 3):
+        for step in range(1, steps + 1):
             await exchange.chunk(_event(lines.progress_line(token, step)))
-            await trio.sleep(0.2)
+            await trio.sleep(0.2 if steps < lines.LONG else 0.4)
 
     async def _ask_back(self, exchange: Exchange, marker: str) -> None:
         key = f"q-{marker}"

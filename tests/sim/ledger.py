@@ -7,8 +7,11 @@ import trio
 
 from bridge.protocol.codes import Code
 from bridge.router.failure import META_KEY
+from sim.scenario import STEADY
 from sim.trace import Trace
 
+#: An upstream said when to come back.
+PAUSED = "routing.upstream_paused"
 #: A call to the upstream that never fails is answered within this (virtual) time.
 STEADY_WITHIN = 2.0
 #: Errors by which the bridge promises that nothing ran.
@@ -28,6 +31,8 @@ class Asked:
         self.answers = 0
         self.excuse = ""
         self.must_succeed = False
+        #: Requests with the same id that were sent besides; each has an answer too.
+        self.doubles = 0
         self.said_nothing_ran = False
 
     @property
@@ -74,7 +79,7 @@ class Ledger:
     def answered(self, asked: Asked, frame: dict[str, Any]) -> None:
         """A response came for this call."""
         asked.answers += 1
-        if asked.answers > 1:
+        if asked.answers > 1 + asked.doubles:
             self._trace.breach("answer once", f"{asked.marker} was answered again")
         marker = marker_in(frame)
         if marker is not None:
@@ -117,6 +122,8 @@ class Ledger:
         self._trace.counts[f"error {code}"] += 1
         self._trace.note(asked.visit, f"{asked.marker} failed: {code} {data}")
         asked.said_nothing_ran = code in _NOTHING_RAN or data.get("executed") == "no"
+        if data.get("reason") == PAUSED and asked.upstream != STEADY:
+            return  # it asked to be left alone, for longer than the run lasts
         busy = code == Code.OVERLOADED and "upstream" not in data  # the session itself
         if asked.must_succeed and not busy:
             self._trace.breach("isolation", f"{asked.marker} failed: {code} {data}")

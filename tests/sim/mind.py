@@ -24,6 +24,9 @@ DEEDS: Lot[str] = Lot(
         ("crash after", 2),
         ("half", 2),
         ("change tools", 4),
+        ("stale id", 3),
+        ("flood", 2),
+        ("long progress", 3),
         ("hang", 1),
     ]
 )
@@ -45,8 +48,23 @@ HTTP_DEEDS: Lot[str] = Lot(
         ("reset", 4),
         ("half", 4),
         ("change tools", 4),
+        ("stale id", 3),
+        ("flood", 2),
+        ("long progress", 3),
+        ("status 429", 3),
+        ("redirect", 3),
+        ("html", 3),
     ]
 )
+#: What a server behind a login does, which answers in one piece.
+GUARDED_DEEDS: Lot[str] = Lot(
+    [("answer", 50), ("late", 4), ("never", 3), ("error", 4), ("forget session", 3)]
+)
+#: What servers say of when to come back: some of it makes sense.
+COME_BACK = ("1", "0", "2", "86400000", "-5", "soon", "Wed, 21 Oct 2015 07:28:00 GMT")
+#: Messages of a flood, and steps of a progress that outlasts the call's own deadline.
+FLOOD = 80
+LONG = 24
 #: How a process begins.
 FATES: Lot[str] = Lot(
     [
@@ -163,6 +181,13 @@ def error_line(id_: object, code: int) -> bytes:
     return bytes(
         raw({"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": "no"}})
     )
+
+
+def log_line(text: str) -> bytes:
+    """A log message nobody asked for."""
+    params = {"level": "info", "data": text}
+    method = "notifications/message"
+    return bytes(raw({"jsonrpc": "2.0", "method": method, "params": params}))
 
 
 def progress_line(token: object, step: int) -> bytes:

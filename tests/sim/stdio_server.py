@@ -125,7 +125,9 @@ class _Life:
                 await self._before(deed, params)
                 await self._say(answer)
 
-    async def _before(self, deed: str, params: dict[str, Any]) -> None:
+    async def _before(  # noqa: C901 - one line per deed
+        self, deed: str, params: dict[str, Any]
+    ) -> None:
         match deed:
             case "late":
                 await trio.sleep(lines.LATE)
@@ -134,6 +136,13 @@ class _Life:
                 await self._say(lines.result_line("nobody", b"{}"))
             case "junk":
                 await self._say(lines.JUNK)
+            case "stale id":
+                await self._say(lines.result_line(1, b"{}"))
+            case "flood":
+                flood = [lines.log_line(f"flood {n}") for n in range(lines.FLOOD)]
+                await self._say(*flood, *[lines.TOOLS_CHANGED] * lines.FLOOD)
+            case "long progress":
+                await self._progress(lines.token_of(params), lines.LONG)
             case "change tools":
                 self._mind.change_tools()
                 await self._say(lines.TOOLS_CHANGED)
@@ -144,12 +153,12 @@ class _Life:
             case _:
                 return
 
-    async def _progress(self, token: object | None) -> None:
+    async def _progress(self, token: object | None, steps: int = 3) -> None:
         if token is None:
             return
-        for step in (1, 2, 3):
+        for step in range(1, steps + 1):
             await self._say(lines.progress_line(token, step))
-            await trio.sleep(0.2)
+            await trio.sleep(0.2 if steps < lines.LONG else 0.4)
 
     async def _ask_back(self, marker: str) -> None:
         key = f"q-{marker}"

@@ -62,6 +62,10 @@ class SseVisit(Visit):
         stream: Any = self._stream.stream
         stream.reset()
 
+    def fade(self) -> None:
+        stream: Any = self._stream.stream
+        stream.fall_silent()
+
     async def _post(self, browser: Browser, message: dict[str, Any]) -> Reply:
         with trio.fail_after(PATIENCE):
             return await browser.ask(
@@ -94,6 +98,7 @@ class McpVisit(Visit):
     """A connection per message, and sometimes a stream of the session's own."""
 
     session_id = ""
+    _listening = 0
 
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[None]:
@@ -115,8 +120,9 @@ class McpVisit(Visit):
             await self._exchange(message)
 
     async def listen(self) -> None:
-        """Open the session's own stream, in the background."""
+        """Open the session's own stream, in the background; it replaces another."""
         if self._nursery is not None:
+            self._listening += 1
             self._nursery.start_soon(self._listen)
 
     async def farewell(self) -> None:
@@ -128,6 +134,11 @@ class McpVisit(Visit):
         for browser in tuple(self._open):
             stream: Any = browser.stream
             stream.reset()
+
+    def fade(self) -> None:
+        for browser in tuple(self._open):
+            stream: Any = browser.stream
+            stream.fall_silent()
 
     async def _exchange_alone(self, message: dict[str, Any]) -> None:
         try:
@@ -173,26 +184,34 @@ class McpVisit(Visit):
 
     async def _listen(self) -> None:
         try:
-            async with self.stage.connection() as browser:
-                self._open.add(browser)
-                await browser.send(
-                    "GET",
-                    "/mcp",
-                    headers=(*self._all_headers, ("accept", "text/event-stream")),
-                )
-                head = await browser.head()
-                if head.status == OK:
-                    await self._hear(browser)
-                    self._unheard("properly", proper=True)
+            await self._hear_session()
         except OSError as error:  # not even connected: only a stop refuses
             self._unheard(type(error).__name__, proper=True)
         except LOST as error:
             self._unheard(type(error).__name__, proper=False)
+        else:
+            if self._listening == 1:  # else another took its place
+                self._unheard("properly", proper=True)
+
+    async def _hear_session(self) -> None:
+        async with self.stage.connection() as browser:
+            self._open.add(browser)
+            await browser.send(
+                "GET",
+                "/mcp",
+                headers=(*self._all_headers, ("accept", "text/event-stream")),
+            )
+            head = await browser.head()
+            if head.status != OK:
+                await trio.sleep_forever()
+            await self._hear(browser)
 
     def _unheard(self, how: str, *, proper: bool) -> None:
         """The stream of the session itself has ended; its calls have their own."""
         self.stage.trace.note(self.name, f"listening ended: {how}")
-        if not self.gone and not (proper and self.stage.stopping):
+        if self.gone or self.stage.excuses(self._began):
+            return
+        if not (proper and self.stage.stopping):
             self.stage.trace.breach("stream", f"{self.name} no longer hears: {how}")
 
 

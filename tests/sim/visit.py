@@ -5,7 +5,7 @@ Every visit counts its request ids from 1, so that ids of different sessions cla
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from math import inf
 from typing import Any
@@ -28,6 +28,8 @@ LOST = (
 )
 #: No call may be open for longer, whatever happens to its upstream.
 PATIENCE = 30.0
+#: So long after its start the bridge has the steady upstream.
+WARM = 1.0
 #: A message needs so long at most from one end to the other.
 UNDER_WAY = 0.15
 JSON: Headers = (("content-type", "application/json"),)
@@ -48,10 +50,38 @@ class Stage:
         self.ledger = ledger
         self.trace = trace
         self.stopping_at: float | None = None
+        #: A second signal has come: nothing is owed to anybody.
+        self.cut = False
+        #: Since when the bridge serves; infinite while it is dead.
+        self.up_since = 0.0
+        self._killed = False
+        #: Looks at everything a client is told.
+        self.eavesdrop: Callable[[str], None] = lambda _text: None
 
     @property
     def stopping(self) -> bool:
         return self.stopping_at is not None
+
+    @property
+    def warm(self) -> bool:
+        """The steady upstream has long been ready."""
+        return trio.current_time() > self.up_since + WARM and not self.stopping
+
+    def excuses(self, began: float) -> str:
+        """Why what began then may be lost; empty: it may not."""
+        if self.cut:
+            return "cut by a second signal"
+        lost = self._killed and began <= self.up_since + UNDER_WAY
+        return "killed" if lost else ""
+
+    def died(self) -> None:
+        """The bridge was killed."""
+        self.up_since = inf
+        self._killed = True
+
+    def rose(self) -> None:
+        """It serves again."""
+        self.up_since = trio.current_time()
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Browser]:
@@ -91,6 +121,7 @@ class Visit(ABC):
         )
         self._nursery: trio.Nursery | None = None
         self._ids = 0
+        self._began = trio.current_time()
         self._calls: dict[int, Asked] = {}
         self._cancelled: dict[int, float] = {}
         self._own: dict[int, trio.Event] = {}
@@ -157,7 +188,7 @@ class Visit(ABC):
         id_ = self._next_id()
         marker = f"{self.name}.{id_}"
         asked = self.stage.ledger.ask(marker, visit=self.name, upstream=upstream)
-        asked.must_succeed = steady and not self.slow and not self.stage.stopping
+        asked.must_succeed = steady and not self.slow and self.stage.warm
         self._calls[id_] = asked
         params: dict[str, Any] = {
             "name": f"{upstream}__{tool}",
@@ -180,6 +211,21 @@ class Visit(ABC):
         await self.tell({"method": "notifications/cancelled", "params": params})
         if trio.current_time() - asked.at > UNDER_WAY:  # else it may overtake the call
             self._cancelled[id_] = trio.current_time()
+
+    async def double(self) -> None:
+        """Ask something else with the id of a call that is still open."""
+        id_ = next((id_ for id_, asked in self._calls.items() if asked.open), None)
+        if id_ is None:
+            return
+        self.stage.trace.fault(self.name, "id used twice")
+        asked = self._calls[id_]
+        asked.doubles += 1
+        asked.must_succeed = False  # the first answer may be that of the double
+        await self.tell({"id": id_, "method": "tools/list", "params": {}})
+
+    @abstractmethod
+    def fade(self) -> None:
+        """Every line of this client goes dead, and nobody is told."""
 
     async def settle(self) -> None:
         """Wait until every call has its answer; none may take too long."""
@@ -205,6 +251,7 @@ class Visit(ABC):
 
     def heard(self, message: dict[str, Any]) -> None:
         """One message of the bridge."""
+        self.stage.eavesdrop(repr(message))
         if "method" not in message:
             self._response(message)
         elif "id" in message:
@@ -278,6 +325,8 @@ class Visit(ABC):
         began = self.stage.stopping_at
         if self.gone or self.slow:
             self.stage.ledger.excuse(asked, "lost")
+        elif excuse := self.stage.excuses(asked.at):
+            self.stage.ledger.excuse(asked, excuse)
         elif began is not None and asked.at >= began - UNDER_WAY:
             self.stage.ledger.excuse(asked, "after the stop")
         else:
@@ -297,6 +346,8 @@ class Visit(ABC):
         if self.slow:
             self.stage.trace.fault(self.name, "slow reader cut")
             self.leave("did not read")
+        elif excuse := self.stage.excuses(self._began):
+            self.leave(excuse)
         elif not self.stage.stopping:
             self.stage.trace.breach("stream", f"{self.name} ended for no reason: {how}")
         elif not proper:

@@ -2,20 +2,16 @@
 
 # pyright: reportPrivateUsage=false
 
-import trio
-
 from bridge.app import Bridge
 from bridge.config.model import LimitsConfig
 from bridge.router.relay import MAX_ASKED
 from bridge.router.session import Session
 from bridge.upstream.actor import UpstreamActor
 from kit.network import Address
-from kit.processes import SimulatedProcesses
+from sim.host import Host
 from sim.network import SimulatedInternet
 from sim.trace import Trace
 
-#: Virtual seconds between two looks at the queues.
-LOOK = 0.5
 #: List-changed flags fit an outbox always; there is one per kind.
 FLAG_BYTES = 1024
 FLAGS = 3
@@ -23,6 +19,8 @@ FLAGS = 3
 
 class Watch:
     """An observer of one bridge. ``actors`` are all its upstream actors so far."""
+
+    every = 0.5
 
     def __init__(
         self,
@@ -47,13 +45,8 @@ class Watch:
             if each.state != "connected"
         ]
 
-    async def keep_looking(self) -> None:
-        """Check the bounds now and then, for ever."""
-        while True:
-            self._look()
-            await trio.sleep(LOOK)
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Check the bounds; to be done every `Watch.every` virtual seconds."""
         for session in self._bridge._sessions.all():
             self._look_at_session(session)
         for actor in self._actors:
@@ -96,20 +89,23 @@ class Watch:
         self,
         *,
         network: SimulatedInternet,
-        processes: SimulatedProcesses,
-        dialled: tuple[Address, ...],
+        host: Host,
         served: Address,
+        cut: bool,
     ) -> None:
-        """The bridge has stopped: it may hold nothing of the world."""
-        self.check_idle()
+        """The bridge has stopped: it may hold nothing of the world.
+
+        ``cut``: it was not given the time to end its sessions, which end with it.
+        """
+        if not cut:
+            self.check_idle()
         for actor in self._actors:
             if not (actor.at_rest and actor._mailbox.sealed):
                 self._trace.breach("drain", f"{actor._name} is not at rest")
-        running = [each.pid for each in processes.started if each.status is None]
+        running = [each.pid for each in host.processes.started if each.status is None]
         if running:
             self._trace.breach("drain", f"processes left: {running}")
-        for address in dialled:
-            if left := sum(each.open_at_client for each in network.open_to(address)):
-                self._trace.breach("drain", f"{left} connections to {address[0]} left")
+        for place in host.network.left_open:
+            self._trace.breach("drain", f"a connection to {place} is left")
         if left := sum(each.open_at_server for each in network.open_to(served)):
             self._trace.breach("drain", f"{left} client connections left")

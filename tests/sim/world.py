@@ -1,56 +1,49 @@
 """The whole bridge in a simulated world: `simulate(seed)` gives the trace of one run.
 
 Real: everything under `src/bridge`, put together by its own composition root, and the
-HTTP engine under it. Simulated: clock, chance, network, processes, issuer, servers and
-clients. What is added later (more faults, an identity provider, reloads) joins in
-`_World._turmoil`; what is checked later joins in `sim.watch` or `sim.ledger`.
+HTTP engine under it. Simulated: clocks, chance, network, disk, processes, issuer,
+identity provider, servers, people and clients. What is added later (more faults) joins
+in `_World._turmoil`; what is checked later joins in `sim.watch` or `sim.ledger`, and in
+the table of `sim.promises`.
 """
 
 import gc
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Self
 from unittest.mock import patch
 
 import httpx
 import trio
 from trio.testing import MockClock
 
-from bridge import app
-from bridge.app import Bridge
-from bridge.config.model import (
-    BridgeConfig,
-    Config,
-    FailoverConfig,
-    HealthCheckConfig,
-    LimitsConfig,
-    UpstreamConfig,
-)
-from bridge.observe.catalogue import Event
-from bridge.observe.logging import Log
-from bridge.ports import Ports
 from bridge.upstream.actor import UpstreamActor
-from kit.files import MemoryFiles
+from kit.files import MemoryDisk
 from kit.people import SimulatedBrowser
-from kit.processes import Child, SimulatedProcesses
+from kit.processes import Child
 from kit.schedule import reproducible_schedule
-from sim import door as issuer
+from sim.canary import Canary
 from sim.chance import Chance, SeededEntropy
 from sim.client import Client
-from sim.door import SimulatedClock, SimulatedDoor
+from sim.clock import SimulatedClock
+from sim.door import SimulatedDoor
+from sim.editor import Editor
+from sim.host import Host
 from sim.http_server import HttpServer
 from sim.intruder import Intruder
 from sim.ledger import Ledger
-from sim.mind import DEEDS, HTTP_DEEDS, Mind
+from sim.life import Life, recorded
+from sim.mind import DEEDS, GUARDED_DEEDS, HTTP_DEEDS, Mind
 from sim.network import SimulatedInternet
-from sim.scenario import STDIO, UPSTREAMS, WEB, Plan, Scenario
+from sim.scenario import CALLED, EXTRA, GUARDED, STDIO, UPSTREAMS, WEB, Plan, Scenario
+from sim.settings import base_config
 from sim.stdio_server import StdioServer
 from sim.trace import Trace
 from sim.transports import McpVisit, SseVisit
+from sim.vault import UNDER_WAY, WINDOW, Vault
 from sim.visit import HOST, LOST, PORT, Refused, Stage, Visit
-from sim.watch import Watch
+from sim.weather import Disk, Weather, set_wrong
 
 DEFAULT = Scenario()
 #: Reading the machine's certificates takes longer than many a run.
@@ -63,16 +56,12 @@ HEALS_WITHIN = 50.0
 #: A hang begun before is found by the health checks within this.
 FOUND_WITHIN = 12.0
 #: Sessions nobody ended are swept within this.
-EMPTIES_WITHIN = 50.0
-CALL_TIMEOUT = 6.0
-
-LIMITS = LimitsConfig(
-    outbox_frames=12,
-    outbox_bytes=24 * 1024,
-    calls_per_session=16,
-    session_idle=20.0,
-    mailbox=64,
-)
+EMPTIES_WITHIN = 26.0
+#: Tokens on their way are waited for, whatever is cancelled: they are used up else.
+TOKENS_WITHIN = 10.0
+#: How often an operator looks whether somebody has to log in.
+OPERATOR_LOOKS = 8.0
+_CHILDREN = (*STDIO, EXTRA)
 
 
 def simulate(seed: int, scenario: Scenario = DEFAULT) -> Trace:
@@ -83,18 +72,13 @@ def simulate(seed: int, scenario: Scenario = DEFAULT) -> Trace:
         reproducible_schedule(seed),
         _without_collector(),
         patch.object(httpx, "create_ssl_context", _shared_context),
-        patch.object(app, "UpstreamActor", _recorded(world.actors)),
+        recorded(world.actors),
     ):
         try:
             trio.run(world.run, clock=MockClock(autojump_threshold=0))
         except Exception as error:  # noqa: BLE001 - whatever came out is the finding
-            _report_crash(trace, error)
+            trace.crash("".join(traceback.format_exception(error)))
     return trace
-
-
-def _report_crash(trace: Trace, error: Exception) -> None:
-    text = "".join(traceback.format_exception(error))
-    trace.crash(text)
 
 
 @contextmanager
@@ -109,23 +93,6 @@ def _without_collector() -> Generator[None]:
             gc.enable()
 
 
-class _TracedLog(Log):
-    """The bridge's own events become part of the trace."""
-
-    def __init__(self, trace: Trace, context: dict[str, object]) -> None:
-        super().__init__(None)
-        self._trace = trace
-        self._context = context
-
-    def bind(self, **context: object) -> Self:
-        return type(self)(self._trace, {**self._context, **context})
-
-    def emit(self, event: Event, **fields: object) -> None:
-        every = {**self._context, **fields}
-        said = " ".join(f"{key}={value}" for key, value in every.items())
-        self._trace.note("bridge", f"{event.name} {said}")
-
-
 class _World:
     def __init__(self, seed: int, scenario: Scenario, trace: Trace) -> None:
         self._scenario = scenario
@@ -133,25 +100,38 @@ class _World:
         self._chance = Chance(seed)
         self._plan = Plan.of(self._chance, scenario)
         self._ledger = Ledger(trace)
-        self._network = SimulatedInternet(self._chance.of("network"))
-        self._door = SimulatedDoor(guarded=self._plan.guarded)
-        self._stage = Stage(network=self._network, ledger=self._ledger, trace=trace)
-        self._minds = {name: self._mind(name) for name in UPSTREAMS}
-        self._servers = {name: StdioServer(self._minds[name]) for name in STDIO}
+        self._minds = {name: self._mind(name) for name in CALLED}
+        self._servers = {name: StdioServer(self._minds[name]) for name in _CHILDREN}
         self._web = HttpServer(self._minds[WEB])
-        self._over = trio.Event()
-        self.actors: list[UpstreamActor] = []
+        self._door = SimulatedDoor(guarded=self._plan.guarded)
+        self._vault = Vault(self._chance, minds=self._minds, trace=trace)
+        self._clock = SimulatedClock()
+        self._disk = Disk(trace)
+        self._memory = MemoryDisk()
+        self._entropy = SeededEntropy(self._chance)
+        self._calm = False
+        self._life: Life | None = None
 
     def _mind(self, name: str) -> Mind:
+        deeds = GUARDED_DEEDS if name in GUARDED else DEEDS
         mind = Mind(
             name,
             rng=self._chance.of(f"server {name}"),
-            deeds=HTTP_DEEDS if name == WEB else DEEDS,
+            deeds=HTTP_DEEDS if name == WEB else deeds,
             ledger=self._ledger,
             trace=self._trace,
         )
         mind.flaky = name in self._plan.flaky
         return mind
+
+    def actors(self) -> list[UpstreamActor]:
+        """Those of the life of now."""
+        return self._living.actors
+
+    @property
+    def _living(self) -> Life:
+        assert self._life is not None
+        return self._life
 
     # --- the run ---
 
@@ -161,8 +141,8 @@ class _World:
             async with trio.open_nursery() as around:
                 await self._build(around)
                 async with trio.open_nursery() as nursery:
-                    await nursery.start(self._host)
-                    nursery.start_soon(self._watch.keep_looking)
+                    self._nursery = nursery
+                    await self._begin_life()
                     await self._story()
                     nursery.cancel_scope.cancel()
                 self._check_ended()
@@ -170,57 +150,92 @@ class _World:
         if scope.cancelled_caught:
             self._trace.breach("progress", "the run did not come to its end")
         self._ledger.close()
+        self._canary.judge_lines()
+        self._vault.check(self._canary.lines)
 
     async def _build(self, nursery: trio.Nursery) -> None:
-        self._processes = SimulatedProcesses(nursery, self._run_child)
+        self._around = nursery
+        self._network = SimulatedInternet(self._chance.of("network"), nursery)
+        self._stage = Stage(
+            network=self._network, ledger=self._ledger, trace=self._trace
+        )
+        tokens = [self._token(f"client{n}") for n in range(self._scenario.clients)]
+        self._canary = Canary(self._trace, tokens=[each for each in tokens if each])
+        self._stage.eavesdrop = self._canary.heard
         await self._web.serve(self._network, nursery)
+        await self._vault.serve(self._network, nursery)
         await self._door.serve(self._network, nursery, down=self._plan.issuer_down)
-        self._bridge = self._make_bridge()
-        self._watch = Watch(
-            self._bridge, limits=LIMITS, actors=self.actors, trace=self._trace
+        self._browser = SimulatedBrowser(person=self._vault.person, nursery=nursery)
+        self._base = base_config(self._plan, auth=self._door.config, vault=self._vault)
+        self._editor = Editor(
+            self._base,
+            stage=self._stage,
+            trace=self._trace,
+            rng=self._chance.of("editor"),
         )
-
-    def _make_bridge(self) -> Bridge:
-        ports = Ports(
-            clock=SimulatedClock(),
-            entropy=SeededEntropy(self._chance),
-            processes=self._processes,
+        self._weather = Weather(
             network=self._network,
-            files=MemoryFiles(),
-            browser=SimulatedBrowser(present=False),
-            environment={},
-        )
-        return Bridge(
-            config=self._config(), ports=ports, log=_TracedLog(self._trace, {})
+            places=self._places,
+            trace=self._trace,
+            over=lambda: self._calm,
+            lost=self._answers_lost,
         )
 
-    def _config(self) -> Config:
-        stdio = [_upstream(name, command=name) for name in STDIO]
-        web = _upstream(WEB, url=HttpServer.url, transport="streamablehttp")
-        return Config(
-            upstreams=(*stdio, web),
-            bridge=BridgeConfig(
-                host=HOST,
-                port=PORT,
-                auth=self._door.config,
-                limits=LIMITS,
-                failover=FailoverConfig(recovery_interval_ms=2000),
-                drain_timeout=self._plan.drain,
-            ),
+    @property
+    def _places(self) -> dict[str, tuple[str, int]]:
+        """Where the weather may strike: only what is flaky."""
+        every = {
+            WEB: HttpServer.address,
+            "provider": self._vault.address,
+            **{name: s.site.address for name, s in self._vault.servers.items()},
+        }
+        flaky = {*self._plan.flaky, "provider"}
+        return {name: place for name, place in every.items() if name in flaky}
+
+    def _answers_lost(self, place: str) -> None:
+        if place == "provider":
+            self._vault.excuse(since=trio.current_time() - UNDER_WAY - 6)
+
+    # --- lives ---
+
+    async def _begin_life(self) -> None:
+        host = Host(
+            net=self._network,
+            disk=self._memory,
+            nursery=self._around,
+            child=self._run_child,
+            rng=self._chance.of("jitter of tasks"),
         )
+        host.files.trouble = self._disk
+        self._life = Life(
+            self._base,
+            host=host,
+            clock=self._clock,
+            entropy=self._entropy,
+            browser=self._browser,
+            canary=self._canary,
+            trace=self._trace,
+        )
+        await self._nursery.start(self._life.run)
 
     async def _run_child(self, child: Child) -> int:
         return await self._servers[child.command[0]].main(child)
 
-    async def _host(
-        self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        try:
-            await self._bridge.run(task_status=task_status)
-        except Exception as error:  # noqa: BLE001 - a bridge that fails is a finding
-            self._trace.breach("exit", f"the bridge ended with {error!r}")
-            _report_crash(self._trace, error)
-        self._over.set()
+    async def _die_and_rise(self, at: float, *, dead_for: float) -> None:
+        await trio.sleep(at)
+        if self._stage.stopping:
+            return
+        self._trace.fault("world", "killed")
+        self._stage.died()
+        self._living.kill()
+        writing = self._living.host.files.writing or self._disk.refuse
+        window = 1000.0 if writing else WINDOW
+        self._vault.excuse(since=trio.current_time() - window)
+        await trio.sleep(dead_for)
+        await self._begin_life()
+        self._stage.rose()
+
+    # --- the story ---
 
     async def _story(self) -> None:
         """Turmoil; then a stop in its middle, or calm, a check-up and a stop."""
@@ -228,25 +243,60 @@ class _World:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._turmoil)
                 await trio.sleep(self._plan.stop_early)
+                while self._life is None or self._living.host.dead:  # noqa: ASYNC110 - its next life has no event
+                    await trio.sleep(0.1)
                 self._trace.fault("world", "stop in the middle")
                 await self._stop()
+                self._calm = True
+                nursery.cancel_scope.cancel()
             return
         await self._turmoil()
         await self._calm_down()
         await self._check_up()
         await trio.sleep(EMPTIES_WITHIN)
-        self._watch.check_idle()
+        self._living.watch.check_idle()
         await self._stop()
 
     async def _turmoil(self) -> None:
-        async with trio.open_nursery() as nursery:
-            for number in range(self._scenario.clients):
-                client = self._client(number)
-                nursery.start_soon(client.live, self._scenario)
-            for number in range(self._intruders):
-                nursery.start_soon(self._intruder(number).live)
-            if WEB in self._plan.flaky:
-                nursery.start_soon(self._shake_network)
+        async with trio.open_nursery() as trouble:
+            self._make_trouble(trouble)
+            async with trio.open_nursery() as nursery:
+                for number in range(self._scenario.clients):
+                    nursery.start_soon(self._client(number).live, self._scenario)
+                for number in range(self._intruders):
+                    nursery.start_soon(self._intruder(number).live)
+                if self._plan.kill is not None:
+                    at, dead_for = self._plan.kill
+                    die = self._die_and_rise
+                    nursery.start_soon(lambda: die(at, dead_for=dead_for))
+            trouble.cancel_scope.cancel()
+
+    def _make_trouble(self, nursery: trio.Nursery) -> None:
+        plan, chance = self._plan, self._chance
+        if plan.weather:
+            nursery.start_soon(self._weather.blow, chance.of("weather"))
+        if plan.mischief:
+            nursery.start_soon(self._vault.misbehave, lambda: self._calm)
+        if plan.disk:
+            nursery.start_soon(self._disk.fail, chance.of("disk"), lambda: self._calm)
+        if plan.clock:
+            nursery.start_soon(self._set_clock)
+        nursery.start_soon(self._edit)
+
+    async def _set_clock(self) -> None:
+        rng = self._chance.of("clock")
+        over = self._is_calm
+        await set_wrong(self._clock, rng, trace=self._trace, over=over)
+
+    def _is_calm(self) -> bool:
+        return self._calm
+
+    async def _edit(self) -> None:
+        rng = self._chance.of("edits")
+        for _ in range(self._plan.reloads):
+            await trio.sleep(rng.expovariate(0.6))
+            if not self._living.host.dead:
+                await self._editor.edit(self._living)
 
     @property
     def _intruders(self) -> int:
@@ -271,27 +321,37 @@ class _World:
     def _token(self, name: str) -> str | None:
         return self._door.token(name) if self._plan.guarded else None
 
-    async def _shake_network(self) -> None:
-        rng = self._chance.of("weather")
-        await trio.sleep(rng.uniform(0.5, 6.0))
-        if self._network.cut(HttpServer.address):
-            self._trace.fault(WEB, "connections reset")
-        if rng.random() < 0.5:
-            self._trace.fault(WEB, "connections refused")
-            self._network.refused.add(HttpServer.address)
-            await trio.sleep(rng.uniform(0.5, 6.0))
-            self._network.refused.discard(HttpServer.address)
+    # --- quiet ---
 
     async def _calm_down(self) -> None:
         self._trace.note("world", "the faults stop")
+        self._calm = True
         for mind in self._minds.values():
             mind.flaky = False
+        self._weather.clear()
+        self._vault.heal()
+        self._disk.heal()
+        self._clock.skew = 0.0
+        await self._editor.restore(self._living)
+        self._nursery.start_soon(self._operate)
         await trio.sleep(FOUND_WITHIN)
         with trio.move_on_after(HEALS_WITHIN) as scope:
-            while self._watch.down:  # noqa: ASYNC110 - it has no event
+            while self._living.watch.down:  # noqa: ASYNC110 - it has no event
                 await trio.sleep(0.25)
         if scope.cancelled_caught:
-            self._trace.breach("heal", "; ".join(self._watch.down))
+            self._trace.breach("heal", "; ".join(self._living.watch.down))
+
+    async def _operate(self) -> None:
+        """An operator logs in where the bridge may not ask again by itself."""
+        control = self._living.bridge.control
+        while not self._stage.stopping:
+            for login in control.oauth():
+                if login.state == "login_required" and not login.logging_in:
+                    self._trace.note("operator", f"logs in to {login.name}")
+                    control.login(login.name, force=False)
+                elif login.login_url:  # a page that somebody closed
+                    self._nursery.start_soon(self._vault.person, login.login_url)
+            await trio.sleep(OPERATOR_LOOKS)
 
     async def _check_up(self) -> None:
         """Every upstream answers, over both ways in."""
@@ -312,51 +372,37 @@ class _World:
             except* (Refused, *LOST) as group:
                 self._trace.breach("heal", f"{visit.name}: {group.exceptions[0]!r}")
 
+    # --- the end ---
+
     async def _stop(self) -> None:
         self._trace.note("world", "stop")
         began = self._stage.stopping_at = trio.current_time()
-        await self._bridge.stop(signal="SIGTERM")
+        bound = max(self._plan.drain, TOKENS_WITHIN) + 0.5
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stop_again)
+            await self._living.bridge.stop(signal="SIGTERM")
+            nursery.cancel_scope.cancel()
         with trio.move_on_after(1) as scope:
-            await self._over.wait()
+            await self._living.over.wait()
         if scope.cancelled_caught:
             self._trace.breach("drain", "the bridge did not end with its stop")
         took = trio.current_time() - began
-        if took > self._plan.drain + 0.5:
+        if took > bound:
             self._trace.breach("drain", f"the stop took {took:.3f} s")
 
+    async def _stop_again(self) -> None:
+        after = self._plan.stop_again
+        if after is None or self._plan.stop_early is None:
+            return
+        await trio.sleep(after)
+        self._trace.fault("world", "second signal")
+        self._stage.cut = True
+        await self._living.bridge.stop(signal="SIGTERM")
+
     def _check_ended(self) -> None:
-        self._watch.check_ended(
+        self._living.watch.check_ended(
             network=self._network,
-            processes=self._processes,
-            dialled=(HttpServer.address, issuer.ADDRESS),
+            host=self._living.host,
             served=(HOST, PORT),
+            cut=self._stage.cut,
         )
-
-
-def _upstream(name: str, **settings: Any) -> UpstreamConfig:
-    return UpstreamConfig(
-        name=name,
-        timeout=CALL_TIMEOUT,
-        retry_delay_ms=200,
-        health_check=HealthCheckConfig(
-            interval_ms=4000,
-            timeout_ms=1500,
-            keep_alive_interval_ms=4000,
-            keep_alive_timeout_ms=1500,
-            max_consecutive_failures=2,
-            restart_delay_ms=200,
-            max_restart_attempts=4,
-        ),
-        **settings,
-    )
-
-
-def _recorded(actors: list[UpstreamActor]) -> Callable[..., UpstreamActor]:
-    """Makes actors as the class does, and keeps them."""
-
-    def make(**parts: Any) -> UpstreamActor:
-        actor = UpstreamActor(**parts)
-        actors.append(actor)
-        return actor
-
-    return make
