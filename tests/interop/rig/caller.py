@@ -275,6 +275,10 @@ class SseCaller:
         if self._stream is not None:
             cut(self._stream)
 
+    async def ask(self, asked: Json) -> Json:
+        """The answer to any request. Raises `Gone` and `Refused`."""
+        return await self._ask(asked["id"], asked)
+
     async def _ask(self, number: int, asked: Json) -> Json:
         event = self._waiting[number] = trio.Event()
         await self._post(asked)
@@ -303,12 +307,15 @@ async def callers(
     """So many open sessions on each of the two endpoints, of one bridge."""
     streams = [SseCaller(port) for _ in range(sse)]
     everybody = [*streams, *(McpCaller(port) for _ in range(mcp))]
-    async with trio.open_nursery() as nursery:
-        for stream in streams:
-            nursery.start_soon(stream.read)
-        for caller in everybody:
-            await caller.open()
-        yield everybody
-        nursery.cancel_scope.cancel()
-    for caller in everybody:
-        await caller.aclose()
+    try:
+        async with trio.open_nursery() as nursery:
+            for stream in streams:
+                nursery.start_soon(stream.read)
+            for caller in everybody:
+                await caller.open()
+            yield everybody
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            for caller in everybody:
+                await caller.aclose()

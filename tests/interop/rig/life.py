@@ -24,6 +24,9 @@ class Life:
         self.folder = folder
         self.home = folder / "home"
         self.file = folder / "config.json"
+        #: What its wall clock is ahead of the machine's, in seconds, as text.
+        self.clock = folder / "clock.txt"
+        self.browser = "true"  # opens nothing, and says it did
         self.port = free_port()
         section = {"port": self.port, "oauth_port": free_port(), "logFormat": "json"}
         self.config: Json = {
@@ -49,7 +52,8 @@ class Life:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "BRIDGE_HOME": str(self.home),
-            "BROWSER": "true",  # opens nothing, and says it did
+            "BROWSER": self.browser,
+            "CLOCK_FILE": str(self.clock),
         }
         self._forked = ForkedBridge(self.file, self.folder, env=env, args=["--no-auth"])
 
