@@ -18,7 +18,7 @@ from bridge.actor.mailbox import Mailbox, MailboxSealed
 from bridge.actor.restart import RestartPolicy, RestartType
 from bridge.actor.supervisor import Supervisor
 from bridge.config.model import UpstreamConfig
-from bridge.contract.router import Checkpoint, RouterMessage, Succeeded
+from bridge.contract.router import Checkpoint, Overtaken, RouterMessage, Succeeded
 from bridge.contract.upstream import Drain, UpstreamAddress, UpstreamState
 from bridge.control import child_id
 from bridge.observe import catalogue as events
@@ -235,6 +235,8 @@ class Fleet:
         if waiting.has_served:
             self._take_seat(seat, waiting)
             return
+        if waiting.address is not None:
+            self._to_router.offer(Overtaken(address=waiting.address), counted=False)
         now = trio.current_time()
         self._dismiss(seat, waiting, by=now, why=OVERTAKEN)
         seat.successor = None

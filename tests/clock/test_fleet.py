@@ -332,6 +332,23 @@ async def test_a_further_edit_cuts_no_call_of_a_successor_that_serves_already(
     assert second.told.deadline > trio.current_time() + 60  # its calls go on
 
 
+async def test_a_successor_that_connects_after_it_was_overtaken_gets_no_call(
+    place: Place, autojump_clock: object
+) -> None:
+    await place.configure(upstream(args="n"), upstream("b"))
+    old, second = (place.actor(edition=n) for n in range(2))
+    place.fleet.configure([upstream(args="nn"), upstream("b")])
+    second.up()  # it has not heard yet that it must leave
+    await trio.sleep(1)
+    assert second.ended
+    assert place.serving is old.address
+    assert place.room.board.presences["a"].up
+    place.actor(edition=2).up()
+    await trio.sleep(1)
+    assert place.serving is place.actor(edition=2).address
+    assert old.told is not None
+
+
 async def test_a_name_that_comes_back_may_change_as_often_as_before(
     place: Place, autojump_clock: object
 ) -> None:

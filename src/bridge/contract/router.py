@@ -50,6 +50,12 @@ class Succeeded(msgspec.Struct, frozen=True, kw_only=True):
     address: UpstreamAddress
 
 
+class Overtaken(msgspec.Struct, frozen=True, kw_only=True):
+    """The successor at this address never serves; it may not know that yet."""
+
+    address: UpstreamAddress
+
+
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """``heard`` is called once everything sent before has taken effect."""
 
@@ -101,6 +107,7 @@ RouterMessage = (
     | CatalogChanged
     | UpstreamDown
     | Succeeded
+    | Overtaken
     | Checkpoint
     | Notified
     | Reconfigured

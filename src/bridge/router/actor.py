@@ -18,6 +18,7 @@ from bridge.contract.router import (
     CatalogChanged,
     Checkpoint,
     Notified,
+    Overtaken,
     Reconfigured,
     RouterMessage,
     SubscriptionsChanged,
@@ -82,6 +83,8 @@ class RouterActor:
         self._last_rejoin: dict[str, float] = {}
         # What successors say of themselves while the edition before still serves.
         self._successors: dict[str, Presence] = {}
+        # Editions whose news is past, while the edition before them still serves.
+        self._overtaken: dict[str, set[int]] = {}
         # What sessions last knew, while a change waits to be told.
         self._before: dict[View, RoutingTable] = {}
         self._rejoined: set[str] = set()
@@ -117,6 +120,8 @@ class RouterActor:
                 self._down(message)
             case Succeeded(address=address):
                 self._succeeded(address)
+            case Overtaken(address=address):
+                self._overtaken.setdefault(address.name, set()).add(address.edition)
             case Checkpoint(heard=heard):
                 heard()
             case Reconfigured():
@@ -140,6 +145,8 @@ class RouterActor:
         if known is None or known.address.mailbox is not message.address.mailbox:
             self._forget_told(name)  # a fresh actor has been told nothing
         self._successors.pop(name, None)
+        if known is None or known.address.edition < message.address.edition:
+            self._overtaken.pop(name, None)  # all of them are older than this one
         self._set(
             Presence(
                 address=message.address,
@@ -161,6 +168,8 @@ class RouterActor:
         lower epoch from there is no older one: the one before has said its last.
         """
         if known is not None and known.address.edition > message.address.edition:
+            return True
+        if message.address.edition in self._overtaken.get(message.address.name, ()):
             return True
         if known is not None and known.epoch > message.epoch:
             return known.address.mailbox is message.address.mailbox
@@ -228,6 +237,7 @@ class RouterActor:
         for name in [n for n in self._board.presences if n not in names]:
             self._board.presences.pop(name)
             self._successors.pop(name, None)
+            self._overtaken.pop(name, None)
             self._forget_told(name)
         self._publish()
         self._follow_access()
