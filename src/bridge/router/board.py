@@ -107,12 +107,6 @@ class Board:
         """What a route shows to the holder of a token."""
         return place.seen_with(access_of(self.rules.access, entitlement))
 
-    def sees(self, view: View, name: str) -> bool:
-        """Whether a configured server, also a disabled one, is in the view."""
-        if view.access.is_full:
-            return True
-        return any(p.name == name and view.admits(p) for p in self.rules.policies)
-
     def why_not(self, kind: Kind, name: str) -> tuple[str, str] | None:
         """Of a name a client was told to be unknown: whose it is, and the reason."""
         for each in self.withheld if kind == "tools" else ():
