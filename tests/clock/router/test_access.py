@@ -365,6 +365,22 @@ async def test_new_limits_on_tools_reach_open_sessions_at_once(
     assert (told["upstream"], told["tools"], told["example"]) == ("git", 1, "put")
 
 
+@pytest.mark.requirement("R128")
+async def test_withheld_tools_are_logged_when_they_change_and_not_again(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    room = await open_room(nursery, access=())
+    read_only = ToolLimits(read_only=True)
+    limited = tuple(replace(each, tool_limits=read_only) for each in (GIT, PAY))
+    room.send(Reconfigured(policies=limited))
+    await trio.sleep(1)
+    room.up("pay", epoch=2, tools=[tool("get"), tool("put"), tool("delete")])
+    await trio.sleep(1)
+    told = room.log.named(events.ROUTER_TOOLS_WITHHELD)
+    said = [(each["upstream"], each["tools"]) for each in told]
+    assert said == [("git", 1), ("pay", 1), ("pay", 2)]
+
+
 @pytest.mark.requirement("R128", "R121")
 async def test_limits_hold_though_a_reload_makes_names_clash(
     nursery: trio.Nursery, autojump_clock: MockClock
