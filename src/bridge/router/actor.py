@@ -54,6 +54,9 @@ REJOIN_SPACING = 30.0
 
 _NO_URIS = Subscriptions(uris=frozenset())
 _NO_LEVEL = LogLevel(level=None)
+#: Messages of one turn, and seconds of it: large tables take long to make.
+_AT_ONCE = 64
+_SHARE = 0.02
 
 
 class RouterActor:
@@ -104,11 +107,27 @@ class RouterActor:
         while True:
             with trio.move_on_at(self._next_time()) as waiting:
                 self._handle(await self._mailbox.receive())
+                self._handle_waiting()
                 # Many changes that wait together cost one look at all sessions.
                 if self._interests_moved and not self._mailbox.depth:
                     self._tell_interests()
             if waiting.cancelled_caught or trio.current_time() >= self._next_time():
                 self._on_time(trio.current_time())
+
+    def _handle_waiting(self) -> None:
+        """Take what waits in one go: a turn of the loop costs what all upstreams do.
+
+        With one message a turn the news of a good upstream would stand for long behind
+        those of many bad ones.
+        """
+        until = trio.current_time() + _SHARE
+        for _ in range(_AT_ONCE):
+            if trio.current_time() >= until:
+                return
+            message = self._mailbox.take()
+            if message is None:
+                return
+            self._handle(message)
 
     def _handle(self, message: RouterMessage) -> None:  # noqa: C901 - one line per message
         match message:
