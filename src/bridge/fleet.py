@@ -165,6 +165,7 @@ class Fleet:
         by = trio.current_time() + self._within
         for edition in (seat.successor, seat.serving):
             if edition is not None:
+                self._disown(edition)
                 self._dismiss(seat, edition, by=by, why=REMOVED)
         seat.successor = seat.serving = None
 
@@ -235,11 +236,15 @@ class Fleet:
         if waiting.has_served:
             self._take_seat(seat, waiting)
             return
-        if waiting.address is not None:
-            self._to_router.offer(Overtaken(address=waiting.address), counted=False)
+        self._disown(waiting)
         now = trio.current_time()
         self._dismiss(seat, waiting, by=now, why=OVERTAKEN)
         seat.successor = None
+
+    def _disown(self, edition: Edition) -> None:
+        """The router hears it before anything the edition may say from now on."""
+        if edition.address is not None:
+            self._to_router.offer(Overtaken(address=edition.address), counted=False)
 
     async def _hand_over(self, seat: Seat, new: Edition) -> None:
         if not self._is_due(seat, new):

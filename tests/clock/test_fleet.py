@@ -349,6 +349,27 @@ async def test_a_successor_that_connects_after_it_was_overtaken_gets_no_call(
     assert old.told is not None
 
 
+async def test_what_connects_after_its_name_was_taken_away_gets_no_call_of_the_next(
+    place: Place, autojump_clock: object
+) -> None:
+    room, fleet = place.room, place.fleet
+    await place.configure(upstream("b"), upstream("c"))
+    late = place.actor("c")
+    late.drained.set()
+    for names in (["b"], ["b", "c"]):
+        room.send(Reconfigured(policies=tuple(policy(name) for name in names)))
+        fleet.configure([upstream(name) for name in names])
+    late.up()  # it has not heard yet that it must leave
+    await trio.sleep(1)
+    assert late.ended
+    assert not room.board.presences["c"].up
+    again = place.actor("c", edition=1)
+    again.up()
+    await trio.sleep(1)
+    assert room.board.presences["c"].address is again.address
+    assert room.board.presences["c"].up
+
+
 async def test_a_name_that_comes_back_may_change_as_often_as_before(
     place: Place, autojump_clock: object
 ) -> None:

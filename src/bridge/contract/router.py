@@ -51,7 +51,10 @@ class Succeeded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overtaken(msgspec.Struct, frozen=True, kw_only=True):
-    """The successor at this address never serves; it may not know that yet."""
+    """The upstream at this address serves no more; it may not know that yet.
+
+    It has been removed, or was a successor whose turn never came.
+    """
 
     address: UpstreamAddress
 

@@ -256,8 +256,8 @@ class RouterActor:
         for name in [n for n in self._board.presences if n not in names]:
             self._board.presences.pop(name)
             self._successors.pop(name, None)
-            self._overtaken.pop(name, None)
             self._forget_told(name)
+        self._overtaken = {n: e for n, e in self._overtaken.items() if n in names}
         self._publish()
         self._follow_access()
 
