@@ -17,9 +17,9 @@ import trio
 
 from interop.rig.caller import Gone, McpCaller, Refused, SseCaller, callers
 from interop.rig.life import Life
-from interop.rig.locked import running_locked_server
 from interop.rig.servers import Entry
 from interop.rig.steady import executions, steady_entry
+from interop.rig.vault import running_vault
 
 STOPS = int(os.environ.get("STOPS", "24"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(2**32)
@@ -91,18 +91,22 @@ async def under_calls(run: Run) -> None:
             nursery.start_soon(busy, run, caller, who)
             for number in (1, 2):
                 nursery.start_soon(slow, run, caller, f"{who}-{number}")
-        await trio.sleep(0.1)  # the slow ones are on their way
+        await trio.sleep(0.1)  # the slow ones are on their way by now, mostly
         await run.pause(1.0)
         run.stop()
 
 
 async def slow(run: Run, caller: SseCaller | McpCaller, marker: str) -> None:
-    """One call, begun before the signal: it must have its result."""
+    """One call. If it was taken before the signal it must have its result."""
     number = int(marker[-1])
     run.asked += 1
     seconds = run.rng.uniform(0.5, LONGEST)
     asked = {"seconds": seconds, "marker": marker}
-    answer = await caller.call(number, "lines__sleep", asked)
+    try:
+        answer = await caller.call(number, "lines__sleep", asked)
+    except Refused:  # the signal was first
+        run.refused += 1
+        return
     run.answered += 1
     if answer["result"]["content"][0]["text"] != f"ran {marker}":
         run.faults.append(f"{marker}: {answer}")
@@ -142,7 +146,8 @@ SCENES: dict[str, Scene] = {
 
 @pytest.fixture
 def locked() -> Iterator[Entry]:
-    with running_locked_server() as entry:
+    """A server whose login nobody finishes: no browser of these bridges goes there."""
+    with running_vault() as (_, entry):
         yield entry
 
 
