@@ -31,6 +31,10 @@ RESULT_MEMBER: dict[Kind, str] = {
 }
 
 
+#: Longer ones come from nobody's list, and every template would search through them.
+LONGEST_URI = 8192
+
+
 class Route(msgspec.Struct, frozen=True):
     """Who owns an exposed name, and what it is called there.
 
@@ -89,6 +93,8 @@ class RoutingTable:
         route = self._routes["resources"].get(uri)
         if route is not None:
             return route
+        if len(uri) > LONGEST_URI:
+            return None
         for template, owner in self._templates:
             if template.matches(uri):
                 return Route(owner.upstream, uri)

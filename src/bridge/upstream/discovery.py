@@ -118,7 +118,7 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 _SHOWN = 80
 _REGULAR = re.compile(r"[A-Za-z0-9_.-]{1,128}")  # what clients take (C33)
 #: Matching a URI costs a step per expression, for each template of every upstream.
-_EXPRESSIONS = 32
+_EXPRESSIONS = 16
 _PLAIN_PAGE = 2**20  # up to here a page of commas does no harm
 _BYTES_PER_COMMA = 8
 _list = msgspec.json.Decoder(list[Raw])

@@ -19,6 +19,8 @@ from bridge.upstream.faults import asks_patience
 
 DEBOUNCE = 0.25  # several lists change together
 SPACING = 1.0  # under a flood of changes
+BURST = 10  # readings so close to each other; a large list costs half a second
+GAP = 10.0  # from then on
 RETRY = 30.0  # after a reading that failed
 _SHOWN = 80  # of a foreign name
 _SPREAD = 0.2  # many upstreams behind one fault do not read again in step
@@ -55,6 +57,7 @@ class Lists:
         self._first = True
         self._dirty = False
         self._begun_at = -inf
+        self._spent_until = -inf  # each reading spends one gap of time
 
     def open(self, connection: Connection) -> None:
         """A new epoch has agreed: read its lists."""
@@ -91,7 +94,10 @@ class Lists:
             return  # a reading looks again itself when it is done
         delay *= self._rng.uniform(1, 1 + _SPREAD)
         at = max(
-            trio.current_time() + delay, self._begun_at + SPACING, self._rests_until
+            trio.current_time() + delay,
+            self._begun_at + SPACING,
+            self._spent_until - BURST * GAP,
+            self._rests_until,
         )
         self._alarms.no_later(Alarm.RELIST, at)
 
@@ -101,6 +107,7 @@ class Lists:
             return
         self._reading, self._dirty = True, False
         self._begun_at = trio.current_time()
+        self._spent_until = max(self._spent_until, self._begun_at) + GAP
         Conversation(
             connection,
             discover(connection.agreement, self._limits),

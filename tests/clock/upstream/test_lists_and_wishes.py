@@ -67,6 +67,29 @@ async def test_a_flood_of_list_changes_costs_one_reading_a_second(
         assert len(bench.server.heard_of("tools/list")) <= 12
 
 
+@pytest.mark.requirement("C31", "C36")
+async def test_a_flood_without_end_costs_ever_less_and_the_last_change_is_seen(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    async with ready(bench):
+        for n in range(3000):
+            bench.server.tools = [tool(f"t{n}")]
+            bench.link.say(CHANGED)
+            await trio.sleep(0.1)
+        assert len(bench.server.heard_of("tools/list")) <= 10 + 300 / 10 + 2
+        await trio.sleep(15)
+        told = bench.told_router(CatalogChanged)
+        assert told[-1].catalog.tools[0].key == "t2999"
+        await trio.sleep(300)
+        before = len(bench.server.heard_of("tools/list"))
+        for n in range(5):
+            bench.server.tools = [tool(f"late{n}")]
+            bench.link.say(CHANGED)
+            await trio.sleep(1.5)
+        assert len(bench.server.heard_of("tools/list")) == before + 5
+
+
 async def test_a_change_during_a_reading_causes_another_one(
     autojump_clock: MockClock,
 ) -> None:

@@ -158,6 +158,10 @@ def test_without_a_word_it_explains_itself(served: list[Loaded]) -> None:
         ["check", "--format", "xml"],
         ["tool", "list", "--tag", "a", "--server", "b"],
         ["status", "--port", "0"],
+        ["tool", "approve", "files"],
+        ["tool", "approve", "files", "read_file", "--all"],
+        ["tool", "approve"],
+        ["tool", "pending", "--format", "xml"],
     ],
 )
 def test_a_wrong_word_is_status_two(served: list[Loaded], words: list[str]) -> None:
@@ -194,6 +198,7 @@ def test_the_commands_of_the_first_release_are_there() -> None:
     assert names == {
         *("oauth login", "oauth logout", "oauth status", "doctor"),
         *("serve", "check", "status", "demo", "mcp list", "tool list"),
+        *("tool pending", "tool approve"),
         *("tree", "mcp reconnect"),
         *("plan", "reload"),
         *("server start", "server status", "config validate"),

@@ -7,7 +7,13 @@ from bridge.errors import FrameInvalid
 from bridge.protocol.frame import raw
 from bridge.router.namespace import NameConflict
 from bridge.router.policy import View
-from bridge.router.table import Conflict, Route, RoutingTable, build_table
+from bridge.router.table import (
+    LONGEST_URI,
+    Conflict,
+    Route,
+    RoutingTable,
+    build_table,
+)
 from kit.routing import names, policy, prompt, resource, template, tool
 
 
@@ -47,6 +53,13 @@ def test_a_name_that_contains_the_separator_is_routed_by_the_table() -> None:
     )
     assert made.find("tools", "a__b__c") == Route("a", "b__c", repeatable=False)
     assert made.find("tools", "a__b__d") == Route("a__b", "d", repeatable=False)
+
+
+@pytest.mark.requirement("C36")
+def test_no_template_is_searched_for_a_uri_longer_than_any_server_lists() -> None:
+    made = table(policy("a"), catalogs={"a": Catalog(templates=(template("a:{+x}"),))})
+    assert made.owner_of_uri("a:" + "x" * (LONGEST_URI - 2)) is not None
+    assert made.owner_of_uri("a:" + "x" * (LONGEST_URI - 1)) is None
 
 
 @pytest.mark.requirement("R121", "C34")
