@@ -227,6 +227,7 @@ class Bridge:
             limit_per_principal=limits.sessions_per_principal,
             outbox_frames=limits.outbox_frames,
             outbox_bytes=limits.outbox_bytes,
+            outboxes_bytes=limits.outboxes_bytes,
             log=self._log,
         )
         self.metrics.watch_sessions(lambda: len(sessions))

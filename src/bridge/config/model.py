@@ -139,6 +139,13 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     ] = 32
     outbox_frames: Annotated[int, about("Messages a client may lag.", ge=1)] = 256
     outbox_bytes: Annotated[int, about("Bytes a client may lag.", ge=1024)] = 8 * 2**20
+    outboxes_bytes: Annotated[
+        int,
+        about(
+            "Bytes all clients together may lag; beyond, the one that lags most goes.",
+            ge=2**20,
+        ),
+    ] = 256 * 2**20
     mailbox: Annotated[int, about("Calls waiting for one server.", ge=1)] = 256
     parked_per_principal: Annotated[
         int, about("Calls parked for a modern client's retry.", PLANNED, ge=1)

@@ -124,6 +124,7 @@ class McpEndpoint:
             max_frames=SINK_FRAMES,
             max_bytes=self._sink_bytes,
             takes_questions=accepts(request, _EVENTS),
+            budget=self._sessions.budget,
         )
         try:
             await self._dispatcher.dispatch(session, frame, sink)

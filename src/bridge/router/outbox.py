@@ -8,6 +8,7 @@ too slow to keep: the outbox closes with the reason "overflow" and nobody else w
 
 from collections import deque
 from collections.abc import Hashable
+from weakref import WeakSet
 
 import msgspec
 import trio
@@ -36,6 +37,38 @@ class _Slot:
         self.key = key
 
 
+class Budget:
+    """Bytes that wait for all readers together.
+
+    Each outbox has its own bound, but a thousand of them full are more than a process
+    has. Beyond ``limit`` the reader that owes the most goes, and nobody else.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0  # at least what waits: readers that left are not taken off
+        self._outboxes: WeakSet[Outbox] = WeakSet()
+
+    @property
+    def used(self) -> int:
+        """Bytes that wait now."""
+        return sum(outbox.queued_bytes for outbox in self._outboxes)
+
+    def join(self, outbox: "Outbox") -> None:
+        """Count what waits in an outbox, for as long as it lives."""
+        self._outboxes.add(outbox)
+
+    def grown(self, by: int) -> None:
+        """So many bytes more (or less) wait; makes room when they are too many."""
+        self._used += by
+        if self._used <= self._limit:
+            return
+        self._used = self.used
+        while self._used > self._limit:
+            max(self._outboxes, key=lambda outbox: outbox.queued_bytes).give_up()
+            self._used = self.used
+
+
 class Outbox:
     """Bounded in frames and bytes; synchronous on the writer's side.
 
@@ -44,7 +77,12 @@ class Outbox:
     """
 
     def __init__(
-        self, *, max_frames: int, max_bytes: int, takes_questions: bool = True
+        self,
+        *,
+        max_frames: int,
+        max_bytes: int,
+        takes_questions: bool = True,
+        budget: Budget | None = None,
     ) -> None:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
@@ -53,6 +91,9 @@ class Outbox:
         self._bytes = 0
         self._wake = trio.Event()
         self.takes_questions = takes_questions
+        self._budget = budget
+        if budget is not None:
+            budget.join(self)
         self.closed = False
         self.reason = ""
         self.dropped = 0
@@ -73,10 +114,10 @@ class Outbox:
         if not self._fits():
             self._drop_droppable()
         if not self._fits():
-            self._overflow()
+            self.give_up()
             return False
         self._append(_Slot(data, response=response, droppable=False, key=None))
-        return True
+        return not self.closed
 
     def offer(self, data: bytes, *, key: Hashable | None = None) -> bool:
         """Queue what may be missed; a queued one with the same ``key`` is replaced."""
@@ -84,8 +125,8 @@ class Outbox:
             return False
         slot = self._keyed.get(key) if key is not None else None
         if slot is not None:
-            self._bytes += len(data) - len(slot.data)
-            slot.data = data
+            size, slot.data = len(slot.data), data
+            self._grow(len(data) - size)
             return True
         if not self._fits():
             self.dropped += 1
@@ -127,14 +168,19 @@ class Outbox:
 
     def _append(self, slot: _Slot) -> None:
         self._slots.append(slot)
-        self._bytes += len(slot.data)
         if slot.key is not None:
             self._keyed[slot.key] = slot
         self._wake.set()
+        self._grow(len(slot.data))
+
+    def _grow(self, by: int) -> None:
+        self._bytes += by
+        if self._budget is not None:
+            self._budget.grown(by)
 
     def _pop(self) -> Item:
         slot = self._slots.popleft()
-        self._bytes -= len(slot.data)
+        self._grow(-len(slot.data))
         if slot.key is not None:
             del self._keyed[slot.key]
         return Item(slot.data, slot.response)
@@ -143,11 +189,12 @@ class Outbox:
         kept = [slot for slot in self._slots if not slot.droppable]
         self.dropped += len(self._slots) - len(kept)
         self._slots = deque(kept)
-        self._bytes = sum(len(slot.data) for slot in kept)
         self._keyed = {slot.key: slot for slot in kept if slot.key is not None}
+        self._grow(sum(len(slot.data) for slot in kept) - self._bytes)
 
-    def _overflow(self) -> None:
+    def give_up(self) -> None:
+        """Its reader is too slow to keep: drop everything, and close."""
         self._slots.clear()
         self._keyed.clear()
-        self._bytes = 0
+        self._grow(-self._bytes)
         self.close("overflow")

@@ -17,7 +17,7 @@ from bridge.contract.upstream import CallReply, UpstreamAddress
 from bridge.errors import Overloaded
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
-from bridge.router.outbox import Outbox
+from bridge.router.outbox import Budget, Outbox
 from bridge.router.policy import View
 
 SessionTransport = Literal["sse", "mcp"]
@@ -136,8 +136,11 @@ class Sessions:
         limit_per_principal: int,
         outbox_frames: int,
         outbox_bytes: int,
+        outboxes_bytes: int = 2**30,
         log: Log,
     ) -> None:
+        #: Of everything that waits for any client.
+        self.budget = Budget(outboxes_bytes)
         self._new_id = new_id
         self._limit = limit
         self._limit_per_principal = limit_per_principal
@@ -171,7 +174,11 @@ class Sessions:
             view=view,
             entitlement=entitlement,
             transport=transport,
-            outbox=Outbox(max_frames=self._outbox_frames, max_bytes=self._outbox_bytes),
+            outbox=Outbox(
+                max_frames=self._outbox_frames,
+                max_bytes=self._outbox_bytes,
+                budget=self.budget,
+            ),
             expires_at=expires_at,
             log=log,
         )

@@ -2,7 +2,7 @@ import pytest
 import trio
 import trio.testing
 
-from bridge.router.outbox import Item, Outbox, OutboxClosed
+from bridge.router.outbox import Budget, Item, Outbox, OutboxClosed
 
 
 def box(frames: int = 4, size: int = 100) -> Outbox:
@@ -132,3 +132,70 @@ async def test_a_waiting_reader_is_woken_by_the_next_item(
 
     nursery.start_soon(later)
     assert (await outbox.get()).data == b"1"
+
+
+def shared_boxes(count: int, *, limit: int) -> tuple[Budget, list[Outbox]]:
+    budget = Budget(limit)
+    boxes = [
+        Outbox(max_frames=100, max_bytes=1000, budget=budget) for _ in range(count)
+    ]
+    return budget, boxes
+
+
+def test_beyond_what_all_may_owe_the_one_that_owes_most_goes() -> None:
+    budget, (small, large, late) = shared_boxes(3, limit=1000)
+    small.put(b"s" * 200)
+    large.put(b"l" * 700)
+    assert late.put(b"x" * 300)
+    assert (large.closed, large.reason, large.queued_bytes) == (True, "overflow", 0)
+    assert not small.closed
+    assert not late.closed
+    assert budget.used == 500
+
+
+def test_it_may_be_the_one_that_asks_for_more() -> None:
+    budget, (small, large) = shared_boxes(2, limit=1000)
+    small.put(b"s" * 400)
+    large.put(b"l" * 500)
+    assert not large.put(b"l" * 200)
+    assert large.closed
+    assert not small.closed
+    assert budget.used == 400
+
+
+def test_what_was_read_or_dropped_is_owed_no_more() -> None:
+    budget, (one, other) = shared_boxes(2, limit=1000)
+    for _ in range(50):
+        one.put(b"x" * 600)
+        assert one.get_nowait() is not None
+    for _ in range(50):
+        one.offer(b"p" * 300, key="progress")
+    one.offer(b"p" * 100, key="progress")
+    assert budget.used == 100
+    other.put(b"x" * 900)
+    assert not one.closed
+    assert not other.closed
+    assert budget.used == 1000
+
+
+def test_readers_that_left_owe_nothing() -> None:
+    budget, (one,) = shared_boxes(1, limit=1000)
+    for _ in range(50):
+        gone = Outbox(max_frames=10, max_bytes=1000, budget=budget)
+        gone.put(b"x" * 600)
+        gone.close("left")
+        del gone
+    assert one.put(b"x" * 900)
+    assert not one.closed
+
+
+def test_a_thousand_slow_readers_are_bounded_together() -> None:
+    budget, boxes = shared_boxes(1000, limit=10_000)
+    for _ in range(10):
+        for box in boxes:
+            box.put(b"x" * 10)
+    assert budget.used <= 10_000
+    assert sum(box.closed for box in boxes) < 1000
+    quick = Outbox(max_frames=10, max_bytes=1000, budget=budget)
+    assert quick.put(b"small")
+    assert not quick.closed
