@@ -15,6 +15,7 @@ _FIXED = {
     "invalid": "a corrected configuration: bridge check",
 }
 _OPENING = {
+    "queued": "its turn at a host many servers share",
     "connecting": "the connection to open",
     "handshaking": "its answer to the handshake",
     "discovering": "its lists of tools, prompts and resources",

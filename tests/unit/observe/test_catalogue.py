@@ -91,6 +91,14 @@ def test_an_emit_outside_the_catalogue_is_found(source: str, fault: str) -> None
     assert faults(call) == [fault]
 
 
+def test_an_event_is_said_at_its_levels_and_no_other() -> None:
+    changed = catalogue.UPSTREAM_STATE_CHANGED
+    assert changed.at("info") == changed
+    assert changed.at("warning").level == "warning"
+    with pytest.raises(ValueError, match="never said at error"):
+        changed.at("error")
+
+
 def test_names_are_unique_and_match_their_constants() -> None:
     names = [event.name for event in EVENTS]
     assert len(set(names)) == len(names)

@@ -3,6 +3,7 @@
 import pytest
 
 from bridge.observe.metrics import Metrics
+from bridge.observe.readings import Readings, Stalls, UpstreamReading
 
 
 def lines(metrics: Metrics) -> list[str]:
@@ -28,6 +29,38 @@ def test_an_upstream_is_up_or_down(up: bool, value: str) -> None:  # noqa: FBT00
     text = lines(metrics)
     assert f'bridge_upstream_up{{upstream="time"}} {value}' in text
     assert 'bridge_upstream_reconnections{upstream="time"} 2.0' in text
+
+
+@pytest.mark.requirement("E7")
+def test_gauges_are_read_when_the_text_is_written_and_leave_nothing_behind() -> None:
+    metrics = Metrics()
+    queues = UpstreamReading(name="time", mailbox=1, in_flight=2, queued=3)
+    metrics.watch(lambda: Readings(tasks=7, states={"backoff": 1}, upstreams=(queues,)))
+    text = lines(metrics)
+    assert "bridge_tasks 7.0" in text
+    assert 'bridge_upstreams{state="backoff"} 1.0' in text
+    assert 'bridge_upstream_mailbox{upstream="time"} 1.0' in text
+    assert 'bridge_upstream_in_flight{upstream="time"} 2.0' in text
+    assert 'bridge_upstream_queued{upstream="time"} 3.0' in text
+    metrics.watch(Readings)
+    assert not any("time" in line and "{" in line for line in lines(metrics))
+
+
+def test_stalls_children_and_events_are_counted() -> None:
+    metrics = Metrics()
+    metrics.watch_stalls(lambda: Stalls(2, 0.5))
+    metrics.watch_children(lambda: 3)
+    metrics.watch_events(lambda: {"bridge.ready": 1})
+    text = lines(metrics)
+    assert "bridge_loop_stalls_total 2.0" in text
+    assert "bridge_loop_longest_stall_seconds 0.5" in text
+    assert "bridge_child_processes 3.0" in text
+    assert 'bridge_events_total{event="bridge.ready"} 1.0' in text
+
+
+def test_the_process_itself_is_measured() -> None:
+    names = {line.split()[0] for line in lines(Metrics())}
+    assert {"process_open_fds", "process_resident_memory_bytes"} <= names
 
 
 def test_refusals_are_counted() -> None:

@@ -13,6 +13,7 @@ REASON = "connection refused"
         ("connected", "ready", None, ""),
         ("connecting", "", None, "the connection to open"),
         ("connecting", "connecting", None, "the connection to open"),
+        ("connecting", "queued", None, "its turn at a host many servers share"),
         ("connecting", "handshaking", None, "its answer to the handshake"),
         (
             "connecting",
