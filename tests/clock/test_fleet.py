@@ -13,7 +13,12 @@ from bridge.actor.mailbox import Mailbox
 from bridge.actor.supervisor import Supervisor
 from bridge.config.server import UpstreamConfig
 from bridge.contract.catalog import Catalog
-from bridge.contract.router import Reconfigured, UpstreamDown, UpstreamUp
+from bridge.contract.router import (
+    Reconfigured,
+    Succeeded,
+    UpstreamDown,
+    UpstreamUp,
+)
 from bridge.contract.upstream import (
     Drain,
     UpstreamAddress,
@@ -368,6 +373,42 @@ async def test_what_connects_after_its_name_was_taken_away_gets_no_call_of_the_n
     await trio.sleep(1)
     assert room.board.presences["c"].address is again.address
     assert room.board.presences["c"].up
+
+
+async def test_a_name_that_comes_back_long_after_it_was_removed_is_served(
+    place: Place, autojump_clock: object
+) -> None:
+    place.actor().drained.set()
+    await place.configure(upstream("b"))
+    await trio.sleep(WITHIN)
+    assert place.children == ["upstream:b"]
+    await place.configure(upstream(), upstream("b"))  # its editions count anew
+    again = place.actor()
+    again.up()
+    await trio.sleep(1)
+    assert place.serving is again.address
+    assert place.room.board.presences["a"].up
+
+
+async def test_two_edits_at_once_start_only_the_last(
+    place: Place, autojump_clock: object
+) -> None:
+    for args in ("n", "nn"):
+        place.fleet.configure([upstream(args=args), upstream("b")])
+    await wait_all_tasks_blocked()
+    assert [actor.address.edition for actor in place.actors] == [0, 0, 2]
+    place.actor(edition=2).up()
+    await trio.sleep(1)
+    assert place.serving is place.actor(edition=2).address
+
+
+async def test_a_succession_to_a_name_nobody_has_any_more_changes_nothing(
+    place: Place, autojump_clock: object
+) -> None:
+    await place.configure(upstream("b"))
+    place.room.send(Succeeded(address=place.actor(edition=0).address))
+    await trio.sleep(1)
+    assert [*place.room.board.presences] == ["b"]
 
 
 async def test_a_name_that_comes_back_may_change_as_often_as_before(

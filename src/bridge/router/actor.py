@@ -31,6 +31,7 @@ from bridge.contract.upstream import (
     LogLevel,
     Subscriptions,
     UpstreamAddress,
+    UpstreamMessage,
     UpstreamState,
 )
 from bridge.observe import catalogue as events
@@ -87,7 +88,8 @@ class RouterActor:
         # What successors say of themselves while the edition before still serves.
         self._successors: dict[str, Presence] = {}
         # Editions whose news is past, while the edition before them still serves.
-        self._overtaken: dict[str, set[int]] = {}
+        # Known by their mailboxes: a name that comes back counts editions anew.
+        self._overtaken: dict[str, list[Mailbox[UpstreamMessage]]] = {}
         # What sessions last knew, while a change waits to be told.
         self._before: dict[View, RoutingTable] = {}
         self._rejoined: set[str] = set()
@@ -140,7 +142,7 @@ class RouterActor:
             case Succeeded(address=address):
                 self._succeeded(address)
             case Overtaken(address=address):
-                self._overtaken.setdefault(address.name, set()).add(address.edition)
+                self._overtaken.setdefault(address.name, []).append(address.mailbox)
             case Checkpoint(heard=heard):
                 heard()
             case Reconfigured():
@@ -188,7 +190,8 @@ class RouterActor:
         """
         if known is not None and known.address.edition > message.address.edition:
             return True
-        if message.address.edition in self._overtaken.get(message.address.name, ()):
+        past = self._overtaken.get(message.address.name, ())
+        if any(mailbox is message.address.mailbox for mailbox in past):
             return True
         if known is not None and known.epoch > message.epoch:
             return known.address.mailbox is message.address.mailbox
