@@ -29,6 +29,8 @@ class Globs:
 
     def first_match(self, *names: str) -> str | None:
         """The first pattern that fits any of these names."""
+        if not self._matchers:
+            return None
         folded = [name.casefold() for name in names]
         for pattern, matcher in self._matchers:
             if any(matcher.match(name) for name in folded):

@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from bridge.config.glob import globs
+from bridge.config.glob import Globs, globs
 from bridge.contract.access import AccessRule, Entitlement
 from bridge.contract.router import UpstreamPolicy
 
@@ -41,13 +41,13 @@ class Access(msgspec.Struct, frozen=True, cache_hash=True):
             _any_selects(whole, policy) and not self._denies_all_of(policy)
         )
 
-    def sees_tool(self, policy: UpstreamPolicy, key: str, name: str) -> bool:
-        """``key`` is its name at its server, ``name`` the one clients would see."""
+    def tools_of(self, policy: UpstreamPolicy) -> "ToolSight":
+        """Which tools of an upstream may be seen; its rules are looked up once."""
         if not self.limited:
-            return True
-        names = (key, name)
-        return _any_has_tool(self.shown, policy, names) and not _any_has_tool(
-            self.denied, policy, names
+            return _EVERY_TOOL
+        return ToolSight(
+            shown=[rule for rule in self.shown if _selects(rule, policy)],
+            denied=[rule for rule in self.denied if _selects(rule, policy)],
         )
 
     def _denies_all_of(self, policy: UpstreamPolicy) -> bool:
@@ -55,6 +55,31 @@ class Access(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 FULL = Access()
+
+
+class ToolSight:
+    """The rules that select one upstream, ready to be asked for each of its tools."""
+
+    def __init__(
+        self, *, shown: Sequence[AccessRule], denied: Sequence[AccessRule]
+    ) -> None:
+        self._all_shown = any(not rule.tools for rule in shown)
+        self._all_denied = any(not rule.tools for rule in denied)
+        self._shown = _tools_in(shown)
+        self._denied = _tools_in(denied)
+
+    def has(self, key: str, name: str) -> bool:
+        """``key`` is its name at its server, ``name`` the one clients would see."""
+        if self._all_denied or self._denied.first_match(key, name) is not None:
+            return False
+        return self._all_shown or self._shown.first_match(key, name) is not None
+
+
+def _tools_in(rules: Iterable[AccessRule]) -> Globs:
+    return globs(tuple(pattern for rule in rules for pattern in rule.tools))
+
+
+_EVERY_TOOL = ToolSight(shown=[AccessRule()], denied=[])
 
 
 def access_of(rules: Sequence[AccessRule], entitlement: Entitlement) -> Access:
@@ -122,16 +147,6 @@ def _as_text(value: object) -> str | None:
 
 def _any_selects(rules: Iterable[AccessRule], policy: UpstreamPolicy) -> bool:
     return any(_selects(rule, policy) for rule in rules)
-
-
-def _any_has_tool(
-    rules: Iterable[AccessRule], policy: UpstreamPolicy, names: tuple[str, str]
-) -> bool:
-    return any(
-        _selects(rule, policy)
-        and (not rule.tools or globs(rule.tools).first_match(*names) is not None)
-        for rule in rules
-    )
 
 
 def _selects(rule: AccessRule, policy: UpstreamPolicy) -> bool:

@@ -16,7 +16,7 @@ from bridge.router.access import access_of
 from bridge.router.namespace import NameConflict
 from bridge.router.policy import EVERYTHING, View
 from bridge.router.sieve import Sieve, Sifted, Withheld
-from bridge.router.table import Kind, RoutingTable, build_table
+from bridge.router.table import Exposures, Kind, RoutingTable, build_table
 
 #: Views asked for lately; one route per server and a few tags is the usual use.
 MAX_VIEWS = 64
@@ -47,6 +47,7 @@ class Board:
         self._catalogs: dict[str, Catalog] = {}
         self._sieve = Sieve()
         self._sifted = Sifted({}, ())
+        self._exposures = Exposures()
         self._views: dict[View, RoutingTable] = {}
         self.publish(self.rules, {})
 
@@ -68,8 +69,13 @@ class Board:
         return True
 
     def _take(self, rules: Reconfigured, sifted: Sifted) -> None:
-        table = build_table(rules, sifted.catalogs, version=self._version + 1)
-        self._version += 1
+        exposures = Exposures()
+        version = self._version + 1
+        table = build_table(
+            rules, sifted.catalogs, version=version, exposures=exposures
+        )
+        self._version = version
+        self._exposures = exposures
         self.rules = rules
         self._sifted = sifted
         self._views = {EVERYTHING: table}
@@ -88,7 +94,13 @@ class Board:
         table = self._views.get(view)
         if table is None:
             offered = self._sifted.catalogs
-            table = build_table(self.rules, offered, version=self._version, view=view)
+            table = build_table(
+                self.rules,
+                offered,
+                version=self._version,
+                view=view,
+                exposures=self._exposures,
+            )
             while len(self._views) >= MAX_VIEWS:
                 self._views.pop(next(v for v in self._views if v != EVERYTHING))
             self._views[view] = table

@@ -141,13 +141,18 @@ def build_table(
     *,
     version: int,
     view: View = EVERYTHING,
+    exposures: "Exposures | None" = None,
 ) -> RoutingTable:
-    """The table of a view. Raises `NameConflict` (policy ``error``)."""
+    """The table of a view. Raises `NameConflict` (policy ``error``).
+
+    ``exposures`` are of these rules and catalogs, shared by the tables of all views.
+    """
+    exposures = exposures or Exposures()
     routes: dict[Kind, dict[str, Route]] = {}
     listings: dict[Kind, tuple[dict[str, Raw], ...]] = {}
     conflicts: list[Conflict] = []
     for kind in KINDS:
-        offers = _offers(rules, catalogs, kind, view)
+        offers = _offers(rules, catalogs, kind, view, exposures=exposures)
         chosen = {
             name: _chosen(rules, kind, name, contenders=contenders, conflicts=conflicts)
             for name, contenders in offers.items()
@@ -166,8 +171,29 @@ def build_table(
     )
 
 
+class Exposures:
+    """Entries as clients see them, made once for however many views."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, Kind, str], tuple[str, dict[str, Raw]]] = {}
+
+    def of(
+        self, rules: Reconfigured, policy: UpstreamPolicy, kind: Kind, entry: Entry
+    ) -> tuple[str, dict[str, Raw]]:
+        place = (policy.name, kind, entry.key)
+        found = self._made.get(place)
+        if found is None:
+            found = self._made[place] = _exposed(rules, policy, kind, entry)
+        return found
+
+
 def _offers(
-    rules: Reconfigured, catalogs: Mapping[str, Catalog], kind: Kind, view: View
+    rules: Reconfigured,
+    catalogs: Mapping[str, Catalog],
+    kind: Kind,
+    view: View,
+    *,
+    exposures: Exposures,
 ) -> dict[str, list[_Offer]]:
     offers: dict[str, list[_Offer]] = {}
     if ("resources" if kind == "templates" else kind) not in rules.aggregate:
@@ -176,9 +202,10 @@ def _offers(
         catalog = catalogs.get(policy.name)
         if catalog is None or not _admits(view, policy, kind):
             continue
+        tools = view.access.tools_of(policy)
         for entry, held in _entries_and_held(catalog, kind):
-            name, members = _exposed(rules, policy, kind, entry)
-            if kind != "tools" or view.access.sees_tool(policy, entry.key, name):
+            name, members = exposures.of(rules, policy, kind, entry)
+            if kind != "tools" or tools.has(entry.key, name):
                 offer = _Offer(policy, entry, members, held)
                 offers.setdefault(name, []).append(offer)
     return offers

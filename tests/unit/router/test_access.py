@@ -35,16 +35,16 @@ def test_without_rules_everybody_sees_everything() -> None:
     assert FULL.is_full
     assert FULL.sees(PAY)
     assert FULL.sees_whole(PAY)
-    assert FULL.sees_tool(PAY, "x", "payroll__x")
+    assert FULL.tools_of(PAY).has("x", "payroll__x")
 
 
 def test_with_any_rule_nothing_is_seen_but_what_is_shown() -> None:
     access = access_of((AccessRule(servers=("git",)),), NO_TOKEN)
     assert not access.is_full
     assert (access.sees(GIT), access.sees_whole(GIT)) == (True, True)
-    assert access.sees_tool(GIT, "x", "git__x")
+    assert access.tools_of(GIT).has("x", "git__x")
     assert (access.sees(PAY), access.sees_whole(PAY)) == (False, False)
-    assert not access.sees_tool(PAY, "x", "payroll__x")
+    assert not access.tools_of(PAY).has("x", "payroll__x")
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_a_rule_with_tools_shows_these_and_nothing_else_of_the_server() -> None:
     access = access_of((AccessRule(servers=("git",), tools=("get_*",)),), NO_TOKEN)
     assert access.sees(GIT)
     assert not access.sees_whole(GIT)
-    assert access.sees_tool(GIT, "get_x", "git__get_x")
-    assert not access.sees_tool(GIT, "put_x", "git__put_x")
+    assert access.tools_of(GIT).has("get_x", "git__get_x")
+    assert not access.tools_of(GIT).has("put_x", "git__put_x")
     by_shown_name = access_of((AccessRule(tools=("git__*",)),), NO_TOKEN)
-    assert by_shown_name.sees_tool(GIT, "put_x", "git__put_x")
-    assert not by_shown_name.sees_tool(PAY, "get_x", "payroll__get_x")
+    assert by_shown_name.tools_of(GIT).has("put_x", "git__put_x")
+    assert not by_shown_name.tools_of(PAY).has("get_x", "payroll__get_x")
 
 
 def test_rules_add_up() -> None:
@@ -142,7 +142,7 @@ def test_rules_add_up() -> None:
         AccessRule(scopes=frozenset({"all"}), servers=("git",)),
     )
     some = access_of(rules, NO_TOKEN)
-    assert some.sees_tool(GIT, "list_x", "git__list_x")
+    assert some.tools_of(GIT).has("list_x", "git__list_x")
     assert not some.sees_whole(GIT)
     assert access_of(rules, entitled("all")).sees_whole(GIT)
 
@@ -153,16 +153,16 @@ def test_what_is_denied_is_gone_whatever_is_shown() -> None:
     assert not access.is_full
     assert (access.sees(GIT), access.sees(PAY)) == (True, False)
     assert not access.sees_whole(PAY)
-    assert not access.sees_tool(PAY, "x", "payroll__x")
+    assert not access.tools_of(PAY).has("x", "payroll__x")
 
 
 def test_denied_tools_leave_the_rest_of_the_server() -> None:
     rules = (AccessRule(servers=("git",), tools=("push",), deny=True), ALL)
     access = access_of(rules, NO_TOKEN)
     assert (access.sees(GIT), access.sees_whole(GIT)) == (True, True)
-    assert not access.sees_tool(GIT, "push", "git__push")
-    assert access.sees_tool(GIT, "pull", "git__pull")
-    assert access.sees_tool(PAY, "push", "payroll__push")
+    assert not access.tools_of(GIT).has("push", "git__push")
+    assert access.tools_of(GIT).has("pull", "git__pull")
+    assert access.tools_of(PAY).has("push", "payroll__push")
 
 
 def test_a_denial_counts_only_for_those_it_is_about() -> None:
