@@ -53,9 +53,13 @@ class _Parts:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._outgoing.revoked:
+            # To end early would break the promise of the length: the HTTP engine
+            # calls that a bug of ours, and it would be one of the whole link.
+            raise LinkLost("the message was taken back before it was sent")
+        self._outgoing.written = True
         data, self._data = self._data, b""
-        self._outgoing.written = not self._outgoing.revoked
-        if not data or self._outgoing.revoked:
+        if not data:
             raise StopAsyncIteration
         return data
 

@@ -20,9 +20,9 @@ from bridge.errors import (
 )
 from bridge.http import HttpClients
 from bridge.observe import catalogue as events
-from bridge.protocol.frame import Frame
+from bridge.protocol.frame import Frame, request
 from bridge.wire.http_upstream import HttpUpstream
-from bridge.wire.link import FrameRefused, Link, Received
+from bridge.wire.link import FrameRefused, Link, Outgoing, Received, RequestFailed
 from bridge.wire.streamable_http import StreamableHttpTransport
 from kit.links import answer_to, ask, initialize, lost, result_of, tell, until
 from kit.network import SimulatedNetwork
@@ -97,6 +97,21 @@ async def world(script: Script) -> AsyncGenerator[World, None]:
         await server.serve(w.network, nursery)
         yield w
         nursery.cancel_scope.cancel()
+
+
+async def test_a_request_taken_back_before_its_body_fails_alone(
+    autojump_clock: MockClock,
+) -> None:
+    async with world(scripted(obedient)) as w, w.transport.open() as link:
+        await initialize(link)
+        outgoing = Outgoing(request("tools/call", id=2), upstream_id=2)
+        link.send(outgoing)
+        assert outgoing.revoke()
+        failed = await link.receive()
+        assert isinstance(failed, RequestFailed)
+        assert (failed.upstream_id, outgoing.written) == (2, False)
+        ask(link, "tools/call", upstream_id=3)
+        assert result_of(await answer_to(link, 3)) == {}
 
 
 async def refused(link: Link) -> LinkError:
