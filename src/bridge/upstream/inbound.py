@@ -153,6 +153,8 @@ class Inbound:
         """Publish what the limit held back and may pass now."""
         for frame in self._bulletins.release(trio.current_time()):
             self._hooks.publish(frame)
+        if self._bulletins.open_at is not None:
+            self._alarms.no_later(Alarm.NEWS, self._bulletins.open_at)
 
     def sweep(self, now: float) -> None:
         """Refuse the questions nobody answered in time."""
@@ -266,8 +268,6 @@ class Inbound:
     def _publish(self, frame: Frame) -> None:
         self._bulletins.hold(frame)
         self.release()
-        if self._bulletins.open_at is not None:
-            self._alarms.no_later(Alarm.NEWS, self._bulletins.open_at)
 
 
 def roots_result(roots: tuple[str, ...]) -> Raw:

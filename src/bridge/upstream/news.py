@@ -9,6 +9,7 @@ PROGRESS_GAP = 0.1  # at most ten a second per call, on average
 PROGRESS_BURST = 10  # so that a short call's few reports all arrive
 BULLETIN_GAP = 0.1
 BULLETINS_HELD = 1024
+BULLETINS_AT_ONCE = 64  # the router has other upstreams to hear
 LOG_RATE = 50.0  # lines a second
 LOG_BURST = 100.0
 
@@ -94,9 +95,8 @@ class Bulletins:
         if not self._held or now < self._open_at:
             return []
         self._open_at = now + BULLETIN_GAP
-        frames = list(self._held.values())
-        self._held.clear()
-        return frames
+        first = list(self._held)[:BULLETINS_AT_ONCE]
+        return [self._held.pop(key) for key in first]
 
     def clear(self) -> None:
         """The epoch is over."""

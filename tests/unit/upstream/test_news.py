@@ -5,6 +5,7 @@ from msgspec import Raw
 
 from bridge.protocol.frame import Frame, notification, raw
 from bridge.upstream.news import (
+    BULLETINS_AT_ONCE,
     BULLETINS_HELD,
     PROGRESS_BURST,
     Bulletins,
@@ -84,3 +85,15 @@ def test_log_lines_have_a_budget_that_refills() -> None:
 )
 def test_an_integer_is_an_integer(value: Raw | None, expected: int | None) -> None:
     assert integer(value) == expected
+
+
+def test_a_flood_of_different_ones_passes_in_portions_and_in_order() -> None:
+    bulletins = Bulletins()
+    for number in range(100):
+        bulletins.hold(updated(str(number)))
+    first = bulletins.release(0.0)
+    assert first == [updated(str(number)) for number in range(BULLETINS_AT_ONCE)]
+    assert bulletins.open_at == pytest.approx(0.1)
+    assert bulletins.release(0.05) == []
+    assert len(bulletins.release(0.11)) == 100 - BULLETINS_AT_ONCE
+    assert bulletins.open_at is None
