@@ -59,7 +59,18 @@ class Scene:
     def pending(self) -> dict[str, str]:
         """What is held back, and why."""
         found = self.run("pending", "--format", "json").json["servers"]
-        return {each["key"]: each["why"] for each in found[0]["held"]}
+        return {each["key"]: each["why"] for one in found for each in one["held"]}
+
+    def listed(self) -> list[str]:
+        tools = self.run("list", "--format", "json").json["tools"]
+        return [tool["name"] for tool in tools]
+
+    def edit(self, key: str, value: object) -> None:
+        """Change one key of the server in the configuration file."""
+        file = self.folder / "config.json"
+        config = json.loads(file.read_text())
+        config["mcpServers"]["files"][key] = value
+        file.write_text(json.dumps(config))
 
     def wait_for(self, bridge: RunningBridge, pending: dict[str, str]) -> None:
         bridge.process.wait_until(lambda: self.pending() == pending, 20.0)
@@ -170,6 +181,26 @@ def test_without_a_bridge_the_way_is_told(scene: Scene) -> None:
         assert ended.status == 1
         assert ended.lines[0].startswith("bridge: no bridge runs here")
         assert "bridge tool pending" in ended.lines[1]
+
+
+def test_a_reload_keeps_the_record_whatever_command_the_server_has(
+    scene: Scene,
+) -> None:
+    with running_bridge(scene.config, scene.folder) as bridge:
+        other = scene.folder / "other.json"
+        other.write_text(json.dumps([EVIL, ADD]))
+        scene.edit("args", [str(SERVERS / "turncoat.py"), str(other)])
+        assert run_command("reload", folder=scene.folder).status == 0
+        scene.wait_for(bridge, {"read": "changed"})
+        scene.edit("pin", value=False)
+        assert run_command("reload", folder=scene.folder).status == 0
+        bridge.process.wait_until(
+            lambda: "no server is pinned" in scene.run("pending").out, 20.0
+        )
+        bridge.process.wait_until(lambda: len(scene.listed()) == 2, 20.0)
+        scene.edit("pin", value=True)
+        assert run_command("reload", folder=scene.folder).status == 0
+        scene.wait_for(bridge, {"read": "changed"})
 
 
 def test_a_damaged_record_serves_nothing_until_it_is_approved(scene: Scene) -> None:

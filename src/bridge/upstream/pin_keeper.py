@@ -80,11 +80,6 @@ class PinKeeper:
         self._work = trio.Event()
         self._asked: list[_Asked] = []
 
-    @property
-    def held(self) -> int:
-        """How many definitions wait for approval."""
-        return len(self._held)
-
     def judge(self, catalog: Catalog) -> Judgement:
         """What of a catalog may be served."""
         pins = self._reader.pins(catalog)

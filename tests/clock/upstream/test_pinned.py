@@ -336,13 +336,31 @@ async def test_a_damaged_record_holds_everything_back_until_it_is_approved(
 async def test_another_bridge_on_this_home_was_first(autojump_clock: MockClock) -> None:
     desk = Desk()
     other = Desk(desk.disk)
-    desk.files.delay = 5.0  # it writes after the other one
-    bench = desk.bench(offering(EVIL))
-    async with running(bench), seen_before(GOOD, desk=other):
-        await bench.ready()
-        await trio.sleep(60)
+    desk.files.refuse = disk_full()  # it writes after the other one
+    async with seen_before(EVIL, desk=desk) as (_, bench):
+        assert await call(bench, "read") == {"ran": "read"}
+        async with seen_before(GOOD, desk=other):
+            pass
+        desk.files.refuse = None
+        await trio.sleep(RETRY * 2)
+        assert served(bench) == []
         assert await is_refused(bench, "read")
         assert desk.held["read"].why == "changed"
+
+
+async def test_a_record_that_can_be_read_again_before_anything_is_offered(
+    autojump_clock: MockClock,
+) -> None:
+    desk = Desk()
+    desk.disk.broken[FILE] = OSError(errno.EIO, "Input/output error")
+    bench = desk.bench(offering(GOOD))
+    bench.transport.opening = RETRY + 5
+    async with running(bench):
+        await trio.sleep(1)
+        del desk.disk.broken[FILE]
+        await bench.ready()
+        assert await call(bench, "read") == {"ran": "read"}
+        assert desk.status.recorded == 1
 
 
 async def test_stopped_in_the_middle_of_a_write_it_writes_to_the_end(

@@ -24,6 +24,7 @@ def of(properties: str) -> Raw:
         of('"a":{"type":"boolean","x-mcp-header":"!#$%&*+.^_`|~09aZ-"}'),
         of('"a":{"type":"object","properties":{"b":{@:"Deep"}}}'),
         of('"x-mcp-header":{"type":"number"}'),
+        of('"a":{"anyOf":[{},7],@:"Region"}'),
         of('"a":{"default":{"x-mcp-header":7},"enum":[{"x-mcp-header":7}]}'),
         Raw(b'["x-mcp-header"]'),
     ],
