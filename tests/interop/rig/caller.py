@@ -20,6 +20,8 @@ from interop.rig.event_stream import INITIALIZED, Json, handshake, request
 #: Closing with this says RST instead of goodbye.
 _RESET = struct.pack("ii", 1, 0)
 _STOPPING = 503
+#: A bridge closes a connection that is idle for longer; it is not used again.
+_IDLE = 30.0
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _SESSION = re.compile(rb"(?i)\r\nmcp-session-id: *(\S+)")
@@ -41,6 +43,7 @@ class Post:
         self._port = port
         self._stream: trio.SocketStream | None = None
         self._rest = b""
+        self._used = 0.0
 
     async def __call__(
         self, path: str, message: Json, **headers: str
@@ -69,6 +72,9 @@ class Post:
         return stream
 
     async def _connected(self) -> trio.SocketStream:
+        if trio.current_time() - self._used > _IDLE:
+            await self.aclose()
+        self._used = trio.current_time()
         if self._stream is None:
             self._rest = b""
             self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
