@@ -164,6 +164,7 @@ class UpstreamActor:
             repeats=self._config.repeat_calls == "idempotent",
         )
         self._traffic.objection = self._offer.objection
+        self._upkeep.vitals.withholds = self._offer.withholds
         self._inbound = Inbound(
             self._address,
             self._calls,

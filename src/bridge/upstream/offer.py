@@ -9,7 +9,8 @@ from bridge.contract.pins import Approved
 from bridge.contract.upstream import Approve, Call
 from bridge.errors import BridgeError, FrameInvalid
 from bridge.observe.logging import Log
-from bridge.protocol.frame import members, text
+from bridge.protocol.dialogue import Ask
+from bridge.protocol.frame import Frame, members, request, text
 from bridge.upstream import faults
 from bridge.upstream.announcer import Announcer
 from bridge.upstream.changes import compare
@@ -57,10 +58,14 @@ class Offer:
         """Why a call may not be sent: its definition is held back."""
         if not self._held:
             return None
-        held = named_by(call)
+        held = named_in(call.frame)
         if held not in self._held:
             return None
         return faults.held_back(self._announcer.name, held.kind[:-1], held.key)
+
+    def withholds(self, ask: Ask) -> bool:
+        """Whether a probe of the bridge's own is about what is held back."""
+        return named_in(request(ask.method, ask.params, id=0)) in self._held
 
     def _judge_again(self) -> None:
         if self._serve():
@@ -77,14 +82,14 @@ class Offer:
         return True
 
 
-def named_by(call: Call) -> Held:
-    """The definition a call is about, by its upstream's own name; a key of nobody's
+def named_in(frame: Frame) -> Held:
+    """The definition a request is about, by its upstream's own name; a key of nobody's
     where it names none."""
     try:
-        params = members(call.frame.params)
-        if call.frame.method == "tools/call":
+        params = members(frame.params)
+        if frame.method == "tools/call":
             return Held("tools", text(params.get("name")) or "")
-        if call.frame.method == "completion/complete":
+        if frame.method == "completion/complete":
             params = members(params.get("ref", msgspec.UNSET))
     except FrameInvalid:
         return Held("prompts", "")

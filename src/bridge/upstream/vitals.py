@@ -33,8 +33,16 @@ Lost = Callable[[str], None]
 Rejected = Callable[[Unauthorized], None]
 
 
+def _nothing(_probe: Ask) -> bool:
+    """Any probe may be sent."""
+    return False
+
+
 class Vitals:
-    """The health of one epoch after another."""
+    """The health of one epoch after another.
+
+    ``withholds`` tells of a probe that must not be sent; a ping takes its place.
+    """
 
     def __init__(
         self,
@@ -57,6 +65,7 @@ class Vitals:
         self._spawn = spawn
         self._lost = lost
         self._rejected = rejected
+        self.withholds: Callable[[Ask], bool] = _nothing
         self._connection: Connection | None = None
         self._health = health.newborn(0.0)
         self._rng = rng
@@ -117,7 +126,8 @@ class Vitals:
         http = self._fetch is not None
         probe = health.probe_of(self._config, connection.agreement, http=http)
         if isinstance(probe, Ask):
-            self._ask(connection, probe, timeout=self._plan.probe_timeout)
+            ask = Ask("ping") if self.withholds(probe) else probe
+            self._ask(connection, ask, timeout=self._plan.probe_timeout)
         elif self._fetch is not None:
             self._fetch_in_background(connection, probe, self._fetch)
 

@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from bridge.config.model import HealthCheckConfig
 from bridge.contract.router import CatalogChanged, UpstreamUp
 from bridge.contract.upstream import Poke, Rescan
 from bridge.errors import HeldBack
@@ -253,6 +254,25 @@ async def test_approved_while_it_is_away_it_is_served_when_it_is_back(
         assert bench.told_router(CatalogChanged)[1:] == []
         await bench.ready()
         assert await call(bench, "read") == {"ran": "read"}
+
+
+async def test_a_probe_does_not_call_what_is_held_back_either(
+    autojump_clock: MockClock,
+) -> None:
+    check = HealthCheckConfig(
+        operation="call_tool", tool_name="read", interval_ms=10_000
+    )
+    desk = Desk()
+    bench = desk.bench(offering(GOOD), health_check=check)
+    async with ready(bench):
+        await trio.sleep(15)
+        assert bench.server.heard_of("tools/call")
+        await change(bench, EVIL)
+        before = len(bench.server.heard_of("tools/call"))
+        await trio.sleep(60)
+        assert len(bench.server.heard_of("tools/call")) == before
+        assert len(bench.server.heard_of("ping")) > 3
+        assert bench.status.phase == "ready"
 
 
 async def test_an_empty_first_list_is_no_first_use(autojump_clock: MockClock) -> None:
