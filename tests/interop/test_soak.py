@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from interop.rig.bridge import RunningBridge, running_bridge
 from interop.rig.caller import McpCaller, SseCaller, callers
+from interop.rig.event_stream import Json
 from interop.rig.steady import children_with, steady_entry
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "20"))
@@ -120,11 +121,18 @@ async def test_gauges_return_to_their_start(tmp_path: Path) -> None:
         before = await at_rest(bridge)
         rounds = await load(bridge, killed, seconds=SECONDS)
         after = await at_rest(bridge)
+        stalls = bridge.events("bridge.stalled")
         report(before, after, rounds)
+        print(*stalls, sep="\n")
         assert rounds > 0
         judge(before, after)
-        stalls = bridge.events("bridge.stalled")
-        assert [stall for stall in stalls if stall["cpu"] >= 0.1] == []
+        assert [stall for stall in stalls if is_ours(stall)] == []
+
+
+def is_ours(stall: Json) -> bool:
+    """One task computed for so long. Many tasks at once, or a process that did not get
+    a processor, say something of the machine the tests share."""
+    return stall["cpu"] >= 0.1 and not stall["task"].startswith("(")
 
 
 def judge(before: Gauges, after: Gauges) -> None:

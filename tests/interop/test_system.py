@@ -3,7 +3,7 @@ import time
 import pytest
 import trio
 
-from bridge.system import real_ports
+from bridge.system import TrioProcesses, child_processes, real_ports
 
 pytestmark = pytest.mark.interop
 
@@ -46,3 +46,13 @@ async def test_signals_to_a_process_that_is_gone_are_silent() -> None:
     process.kill()
     for stream in (process.stdin, process.stdout, process.stderr):
         await stream.aclose()
+
+
+@pytest.mark.requirement("E7")
+async def test_children_are_counted_while_they_live() -> None:
+    before = child_processes()
+    process = await TrioProcesses().spawn(["sleep", "60"], env={}, cwd=None)
+    assert child_processes() == before + 1
+    process.kill()
+    await process.wait()
+    assert child_processes() == before

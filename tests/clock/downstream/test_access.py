@@ -107,6 +107,18 @@ async def test_http_and_sse_shows_to_each_its_own(
         assert answer["error"]["message"] == f"unknown tool: {name}"
 
 
+@pytest.mark.requirement("E10")
+async def test_the_tree_is_for_those_who_see_everything(
+    front: Front, autojump_clock: MockClock
+) -> None:
+    assert (await front.ask("GET", "/api/tree", token="alice")).status == 200
+    for token in ("bob", "peek", "nobody"):
+        assert (await front.ask("GET", "/api/tree", token=token)).status != 200
+        status = await front.ask("GET", "/status", token=token)
+        assert "tree" not in status.json
+        assert not status.json.get("troubles")
+
+
 @pytest.mark.parametrize(("path", "token"), HIDDEN)
 async def test_an_address_of_nothing_but_hidden_servers_is_none(
     front: Front, autojump_clock: MockClock, *, path: str, token: str

@@ -4,13 +4,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bridge.downstream.health import Management
-from bridge.observe.status import UpstreamStatus
+from bridge.downstream.health import Management, key_set
+from bridge.downstream.health import upstream as shown_upstream
+from bridge.observe.status import KeysStatus, RoundTrip, UpstreamStatus
 from kit.front import Front
 
 MANAGED = (
     ("GET", "/status"),
     ("GET", "/metrics"),
+    ("GET", "/api/tree"),
     ("GET", "/sse/servers"),
     ("GET", "/sse/tags"),
     ("GET", "/sse/list_tools"),
@@ -178,6 +180,43 @@ async def test_without_an_issuer_there_is_no_metadata(
     path = "/.well-known/oauth-protected-resource"
     assert (await front.ask("GET", path)).status == 404
     assert (await front.ask("GET", "/status", token=None)).status == 401
+
+
+@pytest.mark.requirement("R54", "E10")
+async def test_the_tree_stands_in_the_status_and_by_itself(
+    front: Front, autojump_clock: MockClock
+) -> None:
+    tree = (await front.ask("GET", "/api/tree")).json
+    assert (tree["name"], tree["state"]) == ("bridge", "ready")
+    assert (await front.ask("GET", "/status")).json["tree"] == tree
+
+
+@pytest.mark.requirement("R52")
+async def test_a_server_that_cannot_run_says_why_it_is_not_reconnected(
+    front: Front, autojump_clock: MockClock
+) -> None:
+    off = UpstreamStatus(name="off", state="disabled", waits_for="the configuration")
+    front.control.upstreams = (off,)
+    reply = await front.ask("POST", "/sse/mcp/off/reconnect")
+    assert (reply.status, reply.json["error"]) == (409, "not_running")
+    assert reply.json["message"] == "'off' is disabled; it waits for the configuration"
+
+
+async def test_our_own_times_are_told_as_seconds(
+    front: Front, autojump_clock: MockClock
+) -> None:
+    await trio.sleep_until(50)
+    proved = RoundTrip("ping", 48.0, 0.25)
+    upstream = UpstreamStatus(
+        name="files", state="connected", proved=proved, last_error_at=45.0
+    )
+    said = shown_upstream(upstream, now=trio.current_time())
+    assert said["proved"] == {"by": "ping", "ago": 2.0, "took": 0.25}
+    assert said["lastErrorAgo"] == 5.0
+    keys = KeysStatus(issuer="i", state="valid", confirmed_at=40.0, retry_at=60.0)
+    told = key_set(keys, now=trio.current_time())
+    assert (told["confirmedAgo"], told["retryIn"]) == (10.0, 10.0)
+    assert not [key for key in (*said, *told) if key.endswith("At")]
 
 
 @pytest.mark.requirement("R157")

@@ -81,6 +81,29 @@ async def test_keys_and_the_exact_issuer_are_discovered(
         ]
 
 
+@pytest.mark.requirement("E10", "A42")
+async def test_the_status_says_how_old_the_keys_are_and_what_went_wrong(
+    autojump_clock: MockClock,
+) -> None:
+    issuer = Issuer(OLD)
+    assert World(issuer).cache.status.state == "reading"
+    async with running(World(issuer)) as world:
+        good = world.cache.status
+        assert (good.state, good.keys, good.last_error) == ("valid", 1, "")
+        assert good.confirmed_at == trio.current_time()
+        issuer.faults[issuer.jwks_url] = refusing
+        issuer.faults[issuer.metadata_url] = refusing
+        await trio.sleep(301)
+        stale = world.cache.status
+        assert (stale.state, stale.keys) == ("stale", 1)
+        assert stale.confirmed_at == good.confirmed_at
+        assert stale.last_error
+        assert stale.retry_at is not None
+        assert trio.current_time() < stale.retry_at <= trio.current_time() + 60
+        await trio.sleep(7 * 3600)
+        assert (world.cache.status.state, world.cache.status.keys) == ("missing", 0)
+
+
 @pytest.mark.requirement("R34", "R29")
 async def test_a_configured_address_is_used_and_the_issuer_still_learnt(
     autojump_clock: MockClock,

@@ -34,6 +34,35 @@ async def test_without_health_checks_nothing_is_sent(autojump_clock: MockClock) 
         assert len(bench.server.heard) == heard
 
 
+@pytest.mark.requirement("R54", "E10")
+async def test_the_last_answer_is_told_with_its_method_its_time_and_its_speed(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench(config=checked())
+    async with ready(bench):
+        await trio.sleep(2)
+        first = bench.status.proved
+        assert first is not None
+        assert first.by == "tools/list"
+        await trio.sleep(40)
+        probed = bench.status.proved
+        assert probed is not None
+        assert (probed.by, probed.at > first.at) == ("tools/list", True)
+        bench.call()
+        await trio.sleep(0.5)
+        bench.server.answer_held()
+        await trio.sleep(2)
+        called = bench.status.proved
+        assert called is not None
+        assert (called.by, called.took) == ("tools/call", 0.5)
+        bench.transport.down = ConnectFailed("refused")
+        bench.link.fail()
+        await settle()
+        assert bench.status.state == "backoff"
+        assert bench.status.proved == called  # of how long ago, whoever asks can tell
+        assert bench.status.last_error_at == trio.current_time()
+
+
 async def test_answered_calls_are_signs_of_life_enough(
     autojump_clock: MockClock,
 ) -> None:

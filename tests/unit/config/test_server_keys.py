@@ -263,6 +263,9 @@ def test_a_server_that_is_no_object_is_left_out_alone() -> None:
     assert errors(loaded.problems) == [
         "mcpServers.bad: expected an object ({...}), found a number"
     ]
+    [bad] = loaded.config.left_out
+    assert bad.name == "bad"
+    assert bad.reason == "mcpServers.bad: expected an object ({...}), found a number"
 
 
 def test_the_repr_of_a_server_shows_no_secret() -> None:
