@@ -189,6 +189,7 @@ class Bridge:
             self.control.left_out = self._config.left_out
             self._to_router.offer(rules_of(self._config), counted=False)
             self._fleet.configure(self._config.upstreams)
+            await self._fleet.router_settled()  # routes and lists are the new ones
             return difference
 
     async def stop(self, *, signal: str = "") -> None:

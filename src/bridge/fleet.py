@@ -284,7 +284,7 @@ class Fleet:
 
     async def _see_off(self, seat: Seat, edition: Edition, drain: Drain) -> None:
         """Let an edition finish its calls in time, then forget it."""
-        await self._router_settled()  # after this no new call comes to it
+        await self.router_settled()  # after this no new call comes to it
         if edition.address is not None and _told(edition.address, drain):
             with trio.move_on_at(drain.deadline):
                 await self._supervisor.wait_ended(edition.id)
@@ -296,8 +296,8 @@ class Fleet:
             del self._seats[name]
             self._registry.forget(name)
 
-    async def _router_settled(self) -> None:
-        """The router has taken in all that was said to it."""
+    async def router_settled(self) -> None:
+        """The router has taken in all that was said to it. Returns in bounded time."""
         heard = trio.Event()
         self._to_router.offer(Checkpoint(heard=heard.set), counted=False)
         with trio.move_on_after(ROUTER_WITHIN):
