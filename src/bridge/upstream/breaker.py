@@ -162,7 +162,7 @@ def answered(breaker: Breaker, now: float) -> Breaker:
             return _forgiven(breaker)
         case Circuit.OPEN:
             return replace(breaker, circuit=Circuit.HALF_OPEN, since=now)
-        case Circuit.HALF_OPEN:
+        case _:
             closed = _forgiven(breaker)
             return replace(closed, circuit=Circuit.CLOSED, since=now, trial=None)
 

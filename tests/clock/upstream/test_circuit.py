@@ -407,6 +407,6 @@ async def test_the_names_of_what_failed_need_no_params(
             _, outcome = bench.call(method, params)
             await outcome.wait()
         assert params_of(bench.server.heard_of("prompts/get")[0]) == {"name": 3}
-        _, outcome = bench.call("tools/call", {"uri": "x://y"})
+        _, outcome = bench.call("tools/call", ["no object"])
         await outcome.wait()
         assert isinstance(await call(bench), CircuitOpen)
