@@ -1,6 +1,7 @@
 """Events become lines: levels, context, sentences, escapes, tracebacks."""
 
 import json
+from collections import Counter
 from typing import Any, Literal
 
 import msgspec
@@ -229,3 +230,19 @@ def test_a_log_hides_what_it_is_told_to_and_one_without_a_redactor_does_not_mind
     log.emit(events.OAUTH_REFRESH_FAILED, error="no opensesame-1")
     assert "opensesame" not in page.text
     Log(None).hide("files tokens", "opensesame-1")
+
+
+def test_lines_are_counted_by_their_event() -> None:
+    counts: Counter[str] = Counter()
+    log = build_log(
+        level="info",
+        format="json",
+        write=lambda _line: None,
+        clock=StoppedClock(),
+        redactor=Redactor(),
+        counts=counts,
+    )
+    for _ in range(2):
+        log.emit(events.BRIDGE_READY, upstreams=1)
+    log.emit(events.UPSTREAM_STDERR, line="below the level")
+    assert counts == {"bridge.ready": 2}
