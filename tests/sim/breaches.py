@@ -27,6 +27,7 @@ from bridge.upstream.lifecycle import Lifecycle
 from bridge.upstream.traffic import Traffic
 from bridge.upstream.vitals import Vitals
 from bridge.wire import stdio
+from sim import upkeep_breaches
 
 Plant = Callable[[], AbstractContextManager[object]]
 
@@ -217,4 +218,5 @@ PLANTS: dict[str, Plant] = {
     "a stop answers no open call": _calls_are_dropped_by_a_stop,
     "outboxes have no bound": _outboxes_grow,
     "one upstream that is down blocks all": _one_upstream_blocks_all,
+    **upkeep_breaches.PLANTS,
 }

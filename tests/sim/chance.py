@@ -29,6 +29,11 @@ class Lot(Generic[T]):
         self._values = [value for value, _ in rows]
         self._weights = [weight for _, weight in rows]
 
+    @property
+    def values(self) -> list[T]:
+        """Everything that may be drawn."""
+        return self._values
+
     def draw(self, rng: random.Random) -> T:
         return rng.choices(self._values, self._weights)[0]
 

@@ -42,6 +42,10 @@ class Editor:
         """The file says again what it said in the beginning."""
         await self.apply(life, self._base)
 
+    async def add(self, life: Life) -> None:
+        """One more upstream, in quiet."""
+        await self.apply(life, edited(life.config, "reload adds", self._rng))
+
     async def apply(self, life: Life, config: Config) -> None:
         before = {name: life.made(name) for name in UPSTREAMS}
         life.config = config

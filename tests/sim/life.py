@@ -1,5 +1,7 @@
 """One life of the bridge: its process, its ports, its log, its end."""
 
+# pyright: reportPrivateUsage=false
+
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -95,9 +97,24 @@ class Life:
         self.host.die()
         self._scope.cancel()
 
+    def crash(self, name: str) -> bool:
+        """Raise in an actor of this upstream. False: none runs now."""
+        for actor in reversed(self.actors):
+            nursery = actor._nursery
+            if actor.address.name != name or nursery is None or not nursery.child_tasks:
+                continue
+            actor._spawn(_bug)
+            return True
+        return False
+
     def made(self, name: str) -> int:
         """How many actors of this upstream there were."""
         return sum(actor.address.name == name for actor in self.actors)
+
+
+async def _bug() -> None:
+    await trio.lowlevel.checkpoint()
+    raise RuntimeError("a bug of the bridge")
 
 
 @contextmanager

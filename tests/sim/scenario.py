@@ -45,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     #: How long a stop may take in all; a short one cuts calls that are still open.
     drain: float = 9.0
     reloads: int = 0
+    crashes: int = 0  # of actors, as a bug of the bridge would have them
     mischief: bool = False  # at the provider
     weather: bool = False  # on the network
     disk: bool = False
@@ -67,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             issuer_down=_sometimes(rng, 0.2, (0.5, 4.0)) or 0.0,
             flaky=frozenset(name for name in others if rng.random() < 0.8),
             reloads=rng.randint(1, 6) if rng.random() < 0.5 else 0,
+            crashes=rng.randint(1, 2) if rng.random() < 0.3 else 0,
             mischief=rng.random() < 0.6,
             weather=rng.random() < 0.7,
             disk=rng.random() < 0.4,

@@ -34,6 +34,7 @@ class SseVisit(Visit):
                 raise Refused(head.status)
             first = await stream.block() or ""
             self._endpoint = first.rpartition("data: ")[2]
+            self.stage.session_ids.append(self._endpoint.rpartition("=")[2])
             nursery.start_soon(self._read)
             yield
             nursery.cancel_scope.cancel()
@@ -166,7 +167,10 @@ class McpVisit(Visit):
             body=encoded(message),
         )
         head = await browser.head()
-        self.session_id = head.headers.get("mcp-session-id", self.session_id)
+        given = head.headers.get("mcp-session-id", "")
+        if given and not self.session_id:
+            self.stage.session_ids.append(given)
+        self.session_id = given or self.session_id
         if head.headers.get("content-type") == "text/event-stream":
             await self._hear(browser)
         elif head.status == OK:

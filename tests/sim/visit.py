@@ -55,6 +55,8 @@ class Stage:
         #: Since when the bridge serves; infinite while it is dead.
         self.up_since = 0.0
         self._killed = False
+        #: Of clients so far; they are no secret, and no authority.
+        self.session_ids: list[str] = []
         #: Looks at everything a client is told.
         self.eavesdrop: Callable[[str], None] = lambda _text: None
 
@@ -126,6 +128,7 @@ class Visit(ABC):
         self._cancelled: dict[int, float] = {}
         self._own: dict[int, trio.Event] = {}
         self._settled = trio.Event()
+        self.told_of_change = trio.Event()
         self.listed: tuple[str, ...] = ()
 
     # --- the life of a session ---
@@ -258,6 +261,8 @@ class Visit(ABC):
             self._question(message)
         elif message["method"] == "notifications/progress":
             self._progress(message["params"])
+        elif message["method"] == "notifications/tools/list_changed":
+            self.told_of_change.set()
         self._settled.set()
 
     def _response(self, message: dict[str, Any]) -> None:

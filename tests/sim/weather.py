@@ -21,6 +21,7 @@ LASTING = (
     "split",
     "accepts and says nothing",
 )
+CLOCK = ("clock set back", "clock set forward")
 DISK = ("disk full", "disk read-only", "fsync fails", "disk slow")
 
 Over = Callable[[], bool]
@@ -127,8 +128,4 @@ async def set_wrong(
         await trio.sleep(rng.expovariate(0.4))
         skew = rng.choice([60.0, 600.0, 3600.0, DAY]) * rng.choice([-1, 1])
         clock.skew = rng.choice([skew, 0.0])
-        trace.fault("clock", "clock set back" if skew < 0 else "clock set forward")
-
-
-#: How far a clock may be off while bad and good tokens stay what they are.
-FURTHEST = DAY
+        trace.fault("clock", CLOCK[skew > 0])

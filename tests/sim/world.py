@@ -39,6 +39,7 @@ from sim.network import SimulatedInternet
 from sim.scenario import CALLED, EXTRA, GUARDED, STDIO, UPSTREAMS, WEB, Plan, Scenario
 from sim.settings import base_config
 from sim.stdio_server import StdioServer
+from sim.thief import Thief
 from sim.trace import Trace
 from sim.transports import McpVisit, SseVisit
 from sim.vault import UNDER_WAY, WINDOW, Vault
@@ -59,6 +60,8 @@ FOUND_WITHIN = 12.0
 EMPTIES_WITHIN = 26.0
 #: Tokens on their way are waited for, whatever is cancelled: they are used up else.
 TOKENS_WITHIN = 10.0
+#: A tool that joins is known to listeners within this.
+TOLD_WITHIN = 5.0
 #: How often an operator looks whether somebody has to log in.
 OPERATOR_LOOKS = 8.0
 _CHILDREN = (*STDIO, EXTRA)
@@ -150,6 +153,8 @@ class _World:
         if scope.cancelled_caught:
             self._trace.breach("progress", "the run did not come to its end")
         self._ledger.close()
+        self._trace.counts["refreshes"] += self._vault.provider.counts.refreshes
+        self._trace.counts["jitters"] += self._living.host.jitter.count
         self._canary.judge_lines()
         self._vault.check(self._canary.lines)
 
@@ -265,6 +270,7 @@ class _World:
                     nursery.start_soon(self._client(number).live, self._scenario)
                 for number in range(self._intruders):
                     nursery.start_soon(self._intruder(number).live)
+                    nursery.start_soon(self._thief(number).live)
                 if self._plan.kill is not None:
                     at, dead_for = self._plan.kill
                     die = self._die_and_rise
@@ -282,6 +288,16 @@ class _World:
         if plan.clock:
             nursery.start_soon(self._set_clock)
         nursery.start_soon(self._edit)
+        nursery.start_soon(self._crash_actors)
+
+    async def _crash_actors(self) -> None:
+        """A bug in one actor is that actor's alone: nobody else may feel it."""
+        rng = self._chance.of("crashes")
+        for _ in range(self._plan.crashes):
+            await trio.sleep(rng.expovariate(0.4))
+            name = rng.choice([*self._plan.flaky, WEB])
+            if name in self._plan.flaky and self._living.crash(name):
+                self._trace.fault(name, "actor crashes")
 
     async def _set_clock(self) -> None:
         rng = self._chance.of("clock")
@@ -317,6 +333,12 @@ class _World:
         name = f"intruder{number}"
         rng = self._chance.of(name)
         return Intruder(name, stage=self._stage, rng=rng, door=self._door)
+
+    def _thief(self, number: int) -> Thief:
+        name = f"thief{number}"
+        rng = self._chance.of(name)
+        token = self._door.token(name)
+        return Thief(name, stage=self._stage, rng=rng, token=token)
 
     def _token(self, name: str) -> str | None:
         return self._door.token(name) if self._plan.guarded else None
@@ -369,8 +391,25 @@ class _World:
                     for upstream in UPSTREAMS:
                         await visit.call(upstream, "echo", steady=True)
                     await visit.settle()
+                    await self._check_news(visit)
             except* (Refused, *LOST) as group:
                 self._trace.breach("heal", f"{visit.name}: {group.exceptions[0]!r}")
+
+    async def _check_news(self, visit: Visit) -> None:
+        """What joins is told to who listens, and is listed and callable."""
+        if not isinstance(visit, SseVisit):
+            return
+        visit.told_of_change = trio.Event()
+        await self._editor.add(self._living)
+        with trio.move_on_after(TOLD_WITHIN) as scope:
+            await visit.told_of_change.wait()
+        if scope.cancelled_caught:
+            self._trace.breach("news", "a new tool was not told to a listener")
+        await visit.request("tools/list")
+        if f"{EXTRA}__echo" not in visit.listed:
+            self._trace.breach("news", "a new tool is not listed")
+        await visit.call(EXTRA, "echo", steady=True)
+        await visit.settle()
 
     # --- the end ---
 

@@ -106,6 +106,12 @@ class Account:
                 return newest
             if newest is not None and newest.tokens.refresh_token:
                 held = newest  # some providers rotate the refresh token alone
+            elif newest is not None and held.tokens.refresh_token:
+                raise GrantRefused(
+                    "its provider refused the refresh token to another owner of this "
+                    "login, such as a second bridge",
+                    error="invalid_grant",
+                )
             try:
                 return await self._persisted(held, self._refreshing(held))
             except GrantRefused as error:
