@@ -112,6 +112,8 @@ class _Engine(H11Protocol):
         self.keep_alive_requests += 1
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        if isinstance(event, h11.Response) and self._answers_early():
+            event = _as_the_last(event)
         try:
             data = self.connection.send(event) or b""
         except h11.LocalProtocolError:
@@ -125,6 +127,10 @@ class _Engine(H11Protocol):
         if data:
             await self.send(RawData(data=data))
 
+    def _answers_early(self) -> bool:
+        """The body has not come: the engine will close, and the peer is to know."""
+        return self.connection.their_state is h11.SEND_BODY
+
     @property
     def unread(self) -> bool:
         """The peer is or may be sending more: closing now would reset the answer."""
@@ -135,6 +141,15 @@ class _Engine(H11Protocol):
         """Answer a head that did not arrive in time."""
         if self.connection.our_state is h11.IDLE:
             await self._send_error_response(408)
+
+
+def _as_the_last(response: h11.Response) -> h11.Response:
+    others = [pair for pair in response.headers if pair[0] != b"connection"]
+    return h11.Response(
+        status_code=response.status_code,
+        headers=[*others, (b"connection", b"close")],
+        reason=response.reason,
+    )
 
 
 class _Tasks:

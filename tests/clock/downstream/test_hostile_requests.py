@@ -228,3 +228,19 @@ async def _pour(stream: trio.abc.SendStream) -> None:
     while True:
         await stream.send_all(b"x" * 1000)
         await trio.sleep(0.1)
+
+
+@pytest.mark.requirement("B4", "B5")
+async def test_an_answer_given_before_the_body_came_says_that_it_is_the_last(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A client that keeps the connection would send its next request into the end."""
+    front = Front()
+    await front.start(nursery)
+    head = b"POST /nothing HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\n"
+    early = await said_to(front, head)
+    assert early.startswith(b"HTTP/1.1 404")
+    assert b"\r\nconnection: close\r\n" in early.lower()
+    whole = await said_to(front, head + b"{}" + HEALTH)
+    assert b"connection: close" not in whole.lower()
+    assert whole.count(b"HTTP/1.1 ") == 2
