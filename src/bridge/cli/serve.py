@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
+from bridge.cli.allocator import give_back_large_blocks
 from bridge.cli.descriptors import with_room
 from bridge.cli.early_stop import EarlyStop
 from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
@@ -70,6 +71,7 @@ def serve(
     Its control socket stands in ``home``. SIGHUP makes it read its file again.
     """
     loaded = serving.loaded
+    give_back_large_blocks()
     ports = real_ports(environment)
     outlet = Outlet(sys.stdout.fileno())
     said: Counter[str] = Counter()
