@@ -334,6 +334,7 @@ WRONG: dict[str, Behaviour[Work]] = {
         on(
             initialize=initializing(capabilities={"tools": 1, "prompts": [], "x": None})
         ),
+        "prompts/list was answered without a list",
     ),
     "capabilities_list": Behaviour(
         "has a list for its capabilities",

@@ -32,6 +32,10 @@ _SLEEPER = (
 )
 
 
+#: In the environment of who has left its group on purpose: out of reach of signals.
+ESCAPED = {"HOSTILE_ESCAPED": "1"}
+
+
 def exits(status: int) -> Work:
     return lambda: os._exit(status)
 
@@ -57,7 +61,8 @@ def grandchild(*, leaves: bool = False) -> Work:
     command = [sys.executable, "-S", "-E", "-c", _SLEEPER]
 
     def work() -> None:
-        subprocess.Popen(command, start_new_session=leaves)
+        env = {**os.environ, **(ESCAPED if leaves else {})}
+        subprocess.Popen(command, start_new_session=leaves, env=env)
 
     return work
 
@@ -67,6 +72,7 @@ def daemon() -> None:
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
+            os.environ.update(ESCAPED)
             os.execv(sys.executable, [sys.executable, "-S", "-E", "-c", _SLEEPER])
         os._exit(0)
     os.wait()
