@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import trio
-import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
 from bridge.actor.mailbox import Mailbox

@@ -24,7 +24,8 @@ class RecordFile:
 
     def __init__(self, home: Path, name: str) -> None:
         folder = home / _FOLDER
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (home, folder):  # `parents` alone would leave the home to all
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = folder / f"{name}.new"
         self._path = folder / f"{name}{_SUFFIX}"
         self._file = os.open(new, _FLAGS | os.O_CREAT, 0o600)

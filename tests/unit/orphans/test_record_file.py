@@ -63,3 +63,10 @@ def test_a_place_that_is_taken_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "children" / "7.pids" / "inside").mkdir(parents=True)
     with pytest.raises(OSError, match="directory"):
         RecordFile(tmp_path, "7")
+
+
+def test_a_home_that_is_made_for_it_is_for_its_owner_only(tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    file = RecordFile(home, "7")
+    assert [p.stat().st_mode & 0o777 for p in (home, home / "children")] == [0o700] * 2
+    file.remove()
