@@ -29,7 +29,7 @@ class Approvals:
     def publish(self, status: PinStatus) -> None:
         """An upstream says how its pins stand; one that has a successor counts less."""
         known = self._statuses.get(status.name)
-        if known is None or known.edition <= status.edition or self._is_gone(known):
+        if known is None or known.edition <= status.edition or self._is_past(known):
             self._statuses[status.name] = status
 
     def pins(self) -> tuple[PinStatus, ...]:
@@ -57,6 +57,11 @@ class Approvals:
 
     def _is_gone(self, status: PinStatus) -> bool:
         return self._address_of(status.name) is None
+
+    def _is_past(self, status: PinStatus) -> bool:
+        """Nobody is there, or a name that came back counts its editions anew."""
+        address = self._address_of(status.name)
+        return address is None or address.edition < status.edition
 
 
 class _Answer:

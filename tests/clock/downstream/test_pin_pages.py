@@ -173,3 +173,22 @@ def test_a_server_that_was_removed_is_forgotten_and_may_come_back() -> None:
     pages.approvals.publish(PinStatus(name="near", edition=0, recorded=1))
     pages.mailboxes["near"] = mailbox
     assert pages.approvals.pins()[1].recorded == 1
+
+
+def test_a_name_that_comes_back_is_shown_whatever_edition_it_had() -> None:
+    mailbox = Mailbox[UpstreamMessage](bound=1)
+    there: dict[str, UpstreamAddress] = {}
+    approvals = Approvals(there.get)
+
+    def say(edition: int, *, recorded: int) -> None:
+        status = PinStatus(name="far", edition=edition, recorded=recorded)
+        approvals.publish(status)
+
+    there["far"] = UpstreamAddress(name="far", mailbox=mailbox, edition=3)
+    say(3, recorded=1)
+    say(2, recorded=2)  # it has a successor
+    assert [each.recorded for each in approvals.pins()] == [1]
+    del there["far"]
+    there["far"] = UpstreamAddress(name="far", mailbox=mailbox, edition=0)
+    say(0, recorded=3)
+    assert [each.recorded for each in approvals.pins()] == [3]
