@@ -44,7 +44,9 @@ class Pages:
 
     def _address_of(self, name: str) -> UpstreamAddress | None:
         mailbox = self.mailboxes.get(name)
-        return None if mailbox is None else UpstreamAddress(name=name, mailbox=mailbox)
+        if mailbox is None:
+            return None
+        return UpstreamAddress(name=name, mailbox=mailbox, edition=3)
 
     async def ask(self, method: str, path: str, body: object = None) -> Reply:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
