@@ -15,7 +15,6 @@ from bridge.cli.report import (
     ToolsPage,
     counted,
     decoded,
-    duration,
     headline,
     note,
     server_rows,
@@ -23,6 +22,7 @@ from bridge.cli.report import (
     tool_rows,
 )
 from bridge.downstream.health import shown
+from bridge.observe.outlook import duration
 from bridge.observe.status import BridgeStatus, UpstreamStatus
 
 
