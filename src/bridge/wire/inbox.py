@@ -11,6 +11,9 @@ _BOUND = 16
 #: What a server may say unasked: more than honest ones do, and little work (C31).
 _UNASKED_AT_ONCE = 1000
 _UNASKED_PER_SECOND = 500.0
+#: A question wants an answer, and over HTTP each answer is a request of ours.
+_QUESTIONS_AT_ONCE = 100
+_QUESTIONS_PER_SECOND = 50.0
 #: Its pipe fills meanwhile, and then it waits, too.
 _FLOOD_PAUSE = 0.05
 
@@ -28,6 +31,9 @@ class Inbox:
         self._unasked = Allowance(
             burst=_UNASKED_AT_ONCE, per_second=_UNASKED_PER_SECOND
         )
+        self._questions = Allowance(
+            burst=_QUESTIONS_AT_ONCE, per_second=_QUESTIONS_PER_SECOND
+        )
 
     @property
     def error(self) -> LinkError | None:
@@ -42,8 +48,19 @@ class Inbox:
             await self._wait_for_room(event)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             return
-        if not _is_answer(event) and not self._unasked.take():
+        if not self._allowed(event):
             await trio.sleep(_FLOOD_PAUSE)
+
+    def _allowed(self, event: LinkEvent) -> bool:
+        match event:
+            case Received(frame=frame) if frame.is_request:
+                return self._questions.take()
+            case Received(frame=frame) if frame.is_response:
+                return True
+            case RequestFailed():
+                return True
+            case _:
+                return self._unasked.take()
 
     async def _wait_for_room(self, event: LinkEvent) -> None:
         try:
@@ -68,9 +85,3 @@ class Inbox:
             return await self._receive.receive()
         except trio.EndOfChannel:
             raise self._error or LinkLost("the link is closed") from None
-
-
-def _is_answer(event: LinkEvent) -> bool:
-    if isinstance(event, Received):
-        return event.frame.is_response
-    return isinstance(event, RequestFailed)
