@@ -21,7 +21,7 @@ from kit.hostile.stdio_parts import (
     wrapped,
 )
 
-_MUTE = "handshaking took too long|no answer to initialize in time"
+_MUTE = "handshaking took too long|no answer to initialize in time|not valid JSON"
 _TOO_LONG = "a line is longer than 16777216 bytes"
 _HOPELESS = "prints text where messages are expected"
 
