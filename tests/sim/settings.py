@@ -39,7 +39,7 @@ EDITS: Lot[str] = Lot(
         ("reload adds", 4),
         ("reload removes", 3),
         ("reload changes", 6),
-        ("reload changes the steady one", 3),
+        ("reload changes the steady one", 8),
         ("reload reorders", 3),
         ("reload disables", 3),
         ("reload of the same", 2),

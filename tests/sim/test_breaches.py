@@ -6,22 +6,10 @@ from concurrent.futures import Future
 import pytest
 
 from sim.breaches import PLANTS
-from sim.chance import Chance
+from sim.hunting import seeds_for
 from sim.pool import Hunted, Pool
-from sim.scenario import Plan, Scenario
 
-#: Far fewer than every run of the tests simulates.
-WITHIN = 50
 Hunt = Callable[[str], Hunted]
-
-
-def seeds_for(plant: str) -> list[int]:
-    """All of them; for what only a stop shows, those that stop in the middle."""
-    seeds = list(range(1, WITHIN + 1))
-    if "stop" not in plant:
-        return seeds
-    plans = {seed: Plan.of(Chance(seed), Scenario()) for seed in seeds}
-    return [seed for seed, plan in plans.items() if plan.stop_early is not None]
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,6 @@ from bridge.router.actor import RouterActor
 from bridge.router.session import Session, Sessions
 from bridge.router.table import RoutingTable
 from bridge.upstream.account import Account
-from bridge.upstream.calls import CallTable, Pending
 from bridge.upstream.connection import Connection
 from bridge.upstream.credentials import Credentials
 from bridge.upstream.file_store import FileShelf
@@ -84,20 +83,17 @@ def _children_start_twice() -> AbstractContextManager[object]:
 
 
 def _waiting_calls_are_lost() -> AbstractContextManager[object]:
-    def forget(_self: CallTable, _entries: list[Pending]) -> None:
-        """They were to wait for the next link."""
-
-    return patch.object(CallTable, "wait_again", forget)
-
-
-def _leaving_upstreams_say_nothing() -> AbstractContextManager[object]:
-    def silent(self: Traffic, _reason: str) -> None:
-        self._connection = None
-        for flight in self._calls.take_flights():
-            self.ended(flight)
+    def forget(self: Traffic) -> None:
         self._calls.take_waiting()
 
-    return patch.object(Traffic, "close", silent)
+    return patch.object(Traffic, "_keep_the_patient", forget)
+
+
+def _failed_requests_are_forgotten() -> AbstractContextManager[object]:
+    def silent(self: Traffic, upstream_id: int, _error: Any) -> bool:
+        return self._calls.settle(upstream_id) is not None
+
+    return patch.object(Traffic, "fail", silent)
 
 
 def _ids_repeat() -> AbstractContextManager[object]:
@@ -146,12 +142,8 @@ def _news_is_kept() -> AbstractContextManager[object]:
 
 
 def _successors_are_not_believed() -> AbstractContextManager[object]:
-    up = RouterActor._up
-
-    def loyal(self: RouterActor, message: UpstreamUp) -> None:
-        known = self._board.presences.get(message.address.name)
-        if known is None or known.address.edition >= message.address.edition:
-            up(self, message)
+    def loyal(_self: RouterActor, message: UpstreamUp, _known: Any) -> bool:
+        return message.address.edition > 0
 
     def deaf(_self: RouterActor, _address: Any) -> None:
         """Who comes after does not matter."""
@@ -159,7 +151,7 @@ def _successors_are_not_believed() -> AbstractContextManager[object]:
     @contextmanager
     def both() -> Generator[None]:
         with (
-            patch.object(RouterActor, "_up", loyal),
+            patch.object(RouterActor, "_is_past", loyal),
             patch.object(RouterActor, "_succeeded", deaf),
         ):
             yield
@@ -306,7 +298,7 @@ PLANTS: dict[str, Plant] = {
     "a crash escapes its supervisor": _crashes_escape,
     "a part is started twice": _children_start_twice,
     "calls that wait are lost with the link": _waiting_calls_are_lost,
-    "an upstream that leaves answers no call": _leaving_upstreams_say_nothing,
+    "a request that fails is forgotten": _failed_requests_are_forgotten,
     "ids towards an upstream repeat": _ids_repeat,
     "a hang in the handshake is not found": _hangs_at_the_start_are_kept,
     "a healthy upstream is given up": _the_healthy_are_given_up,

@@ -1,4 +1,4 @@
-"""Two owners of one login: another bridge, or the next edition of a changed upstream."""
+"""Two owners of one login: another bridge, or the next edition of an upstream."""
 
 import pytest
 
