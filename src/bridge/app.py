@@ -177,14 +177,18 @@ class Bridge:
         """Run ``config`` from now on; what changes, in names. One at a time.
 
         Upstreams that did not change are not touched. Keys of the bridge that need a
-        restart keep their values (`Difference.restart`). Raises `BridgeStopping`.
+        restart keep their values (`Difference.restart`). Raises `BridgeStopping`, and
+        `AddressRefused` for an address no login can be kept for.
         """
         async with self._reloading:
             if self.control.draining or self._supervisor.stopping:
                 raise BridgeStopping("the bridge is stopping; nothing was changed")
             difference = diff(self._config, config)
-            self._config = applied(self._config, config)
-            self._assembly.configure(self._config.upstreams)
+            wanted = applied(self._config, config)
+            self._assembly.configure(
+                wanted.upstreams
+            )  # what it refuses changes nothing
+            self._config = wanted
             self.control.configure(self._config.upstreams)
             self.control.left_out = self._config.left_out
             self._to_router.offer(rules_of(self._config), counted=False)

@@ -11,6 +11,9 @@ from bridge.loopback import is_loopback
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?"
 )
+_LONGEST = 4096
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
+_URI = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 
 WEB = ("https", "http")
@@ -47,6 +50,23 @@ def parse_address(text: str, schemes: tuple[str, ...]) -> Address | str:
     if fault := _fault(parts, schemes, port):
         return fault
     return Address(scheme=parts.scheme, host=parts.hostname or "", query=parts.query)
+
+
+def resource_fault(text: str) -> str:
+    """Why an address that has passed cannot name a server as a resource (RFC 8707).
+
+    Two readings of such a name would be one login for two servers.
+    """
+    host = urlsplit(text).hostname or ""
+    if len(text) > _LONGEST:
+        return f"longer than {_LONGEST} characters"
+    if "%" in host:
+        return "the address has a zone (%...), which only this machine knows"
+    if _NUMBER.fullmatch(host) and not _is_ip(host):
+        return "its host is a number with two readings; write the IP address in full"
+    if not _URI.fullmatch(text):
+        return "a '%' must be followed by two hexadecimal digits"
+    return ""
 
 
 def _fault(parts: SplitResult, schemes: tuple[str, ...], port: int | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bridge.config.address import SOCKET, WEB, Address, parse_address
+from bridge.config.address import SOCKET, WEB, Address, parse_address, resource_fault
 from bridge.config.check import NAME_CHARACTERS, check_provider
 from bridge.config.findings import Findings
 from bridge.config.jsonc import Path
@@ -206,6 +206,8 @@ class _ServerCheck:
                 "a token is never sent without encryption; the address must be "
                 f"{'wss' if address.scheme == 'ws' else 'https'}",
             )
+        if fault := resource_fault(self._server.url):
+            self._error(("url",), fault)
         for key, url in (
             ("issuer", oauth.issuer),
             ("authorization_url", oauth.authorization_url),

@@ -19,6 +19,7 @@ _MAX_LENGTH = 4096
 _URI = re.compile(r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 _BROWSER_PATH = re.compile(r"(?:[A-Za-z0-9._~:/@+,=-]|%[0-9A-Fa-f]{2})*")
 _BROWSER_QUERY = re.compile(r"(?:[A-Za-z0-9._~:/?@+,=&-]|%[0-9A-Fa-f]{2})*")
+_AFTER_HOST = re.compile(r"[/?]")
 _SAFE = "%:/?@!$&'()*+,;=~"
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -138,8 +139,9 @@ def shown_address(url: str) -> str:
 def _encoded(url: str) -> str:
     """An address as people write it, as one that may be sent; no fragment."""
     head, slashes, rest = http_url(url).partition("#")[0].partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{head}{slashes}{host}{slash}{quote(path, safe=_SAFE)}"
+    found = _AFTER_HOST.search(rest)
+    end = len(rest) if found is None else found.start()
+    return f"{head}{slashes}{rest[:end]}{quote(rest[end:], safe=_SAFE)}"
 
 
 def _checked_for(what: str, url: str) -> _Parts:

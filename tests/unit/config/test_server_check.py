@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from bridge.errors import AddressRefused
+from bridge.oauth.address import canonical_resource
 from kit.configs import LOCAL, REMOTE, errors, load, server_problems
 
 STATUS = "out of range: it must be at least 100 and at most 599"
@@ -110,6 +112,49 @@ def test_the_address_must_fit_the_transport(
 )
 def test_addresses_of_this_machine_and_plain_ip_addresses_are_taken(url: str) -> None:
     assert not server_problems({"url": url, "oauth": {"enabled": True}})
+
+
+@pytest.mark.requirement("R104")
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://127.1/mcp", "a number with two readings"),
+        ("https://0x7f.1/mcp", "a number with two readings"),
+        ("https://h.example.0X7F/mcp", "a number with two readings"),
+        ("https://h.example.com.7./mcp", "a number with two readings"),
+        ("https://[fe80::1%25eth0]/mcp", "has a zone"),
+        ("https://h.example.com/%zz", "two hexadecimal digits"),
+        ("https://h.example.com?a=%", "two hexadecimal digits"),
+        ("https://h.example.com/" + "x" * 4096, "longer than 4096 characters"),
+    ],
+)
+def test_an_address_no_login_can_be_kept_for_leaves_only_its_server_out(
+    url: str, reason: str
+) -> None:
+    (told,) = server_problems({"url": url, "oauth": {"enabled": True}})
+    assert told.startswith("mcpServers.one.url: ")
+    assert reason in told
+    with pytest.raises(AddressRefused):
+        canonical_resource(url)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        ".",
+        "/a|b",
+        '/"<>^`{}',
+        "?q=|",
+        "/[x]?y=[z]",
+        '?a/b="',
+        "/\u00e9\u200b?\u00e9",
+    ],
+)
+def test_every_other_address_that_is_taken_names_a_resource(rest: str) -> None:
+    url = f"https://h.example.com{rest}"
+    assert not server_problems({"url": url, "oauth": {"enabled": True}})
+    assert canonical_resource(url).startswith("https://h.example.com")
 
 
 @pytest.mark.requirement("R104")
