@@ -30,7 +30,7 @@ from interop.rig.steady import (
 
 CALLS = int(os.environ.get("CALLS", "5000"))
 #: Of each session at once. Together they are as many as two processors can serve.
-AT_ONCE = 6
+AT_ONCE = 10
 EVERY = 1.0
 PAUSE = 0.1  # of a client that was told of a failure
 DOWN = 0.3  # how long a killed HTTP server stays away
