@@ -32,6 +32,11 @@ class Machine(ProcessTable):
     def start(self, processes: Iterable[tuple[int, int]]) -> None:
         self._alive.update(processes)
 
+    def restart(self, pid: int, *, began: int) -> None:
+        """Its number is another process's now."""
+        self._ends.pop(pid)
+        self._alive[pid] = began
+
     def began(self, pid: int) -> int | None:
         if self._ends.get(pid, trio.current_time() + 1) <= trio.current_time():
             self._alive.pop(pid, None)

@@ -44,10 +44,18 @@ class Undertaker:
         Takes at most a little more than `GRACE` for each dead bridge.
         """
         try:
-            for path in abandoned(self._home):
-                await self._end_all_of(path)
+            found = abandoned(self._home)
         except OSError as error:
-            self._log.emit(events.ORPHANS_UNKNOWN, error=error.strerror or str(error))
+            self._unknown(error)
+            return
+        for path in found:
+            try:
+                await self._end_all_of(path)
+            except OSError as error:
+                self._unknown(error)
+
+    def _unknown(self, error: OSError) -> None:
+        self._log.emit(events.ORPHANS_UNKNOWN, error=error.strerror or str(error))
 
     async def _end_all_of(self, path: Path) -> None:
         with claimed(path) as record:
@@ -68,8 +76,10 @@ class Undertaker:
         """Those that are still there in the end."""
         self._tell(leaders, signal.SIGTERM)
         stubborn = await self._wait_for(leaders, GRACE)
-        # The group may outlive its leader: its members are made to go as well.
-        self._tell(leaders, signal.SIGKILL)
+        # The group may outlive its leader: its members are made to go as well. A number
+        # that is somebody else's by now means that the whole group has gone.
+        theirs = [e for e in leaders if self._table.began(e.pid) in (None, e.began)]
+        self._tell(theirs, signal.SIGKILL)
         return await self._wait_for(stubborn, _REAP)
 
     def _tell(self, leaders: Iterable[Leader], number: int) -> None:

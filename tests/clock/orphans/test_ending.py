@@ -97,6 +97,22 @@ async def test_another_process_with_the_same_number_is_left_alone(
     assert not file.exists()
 
 
+async def test_a_number_given_to_another_process_meanwhile_is_not_killed(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    machine = Machine()
+    machine.start([(41, 700), (42, 701)])
+    machine.deaf = {42}
+    dead_bridge(tmp_path, [(41, 700), (42, 701)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_orphans, tmp_path, machine)
+        await trio.sleep(1)
+        machine.restart(41, began=999)
+    assert (41, KILL) not in machine.signals
+    assert (42, KILL) in machine.signals
+    assert machine.began(41) == 999
+
+
 async def test_numbers_of_an_earlier_boot_mean_nothing(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -133,11 +149,14 @@ async def test_without_a_folder_there_is_nothing_to_end(
 async def test_what_cannot_be_read_is_reported_and_stops_nothing(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    (tmp_path / "children").mkdir()
-    (tmp_path / "children" / "7.pids").symlink_to(tmp_path / "elsewhere")
-    journal, _ = await end_orphans(tmp_path, Machine())
+    machine = Machine()
+    machine.start([(41, 700)])
+    dead_bridge(tmp_path, [(41, 700)])
+    (tmp_path / "children" / "1.pids").symlink_to(tmp_path / "elsewhere")
+    journal, _ = await end_orphans(tmp_path, machine)
     [entry] = journal.of(events.ORPHANS_UNKNOWN)
     assert "symbolic links" in str(entry["error"])
+    assert machine.began(41) is None
 
 
 async def test_a_pipe_in_place_of_a_record_is_left_alone(
