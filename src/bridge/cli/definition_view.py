@@ -5,8 +5,9 @@ line, and everything is escaped: a definition is foreign text.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any, cast
 
 from bridge.cli.table import printable
@@ -14,9 +15,18 @@ from bridge.observe.status import HeldStatus
 
 #: Of one definition; more is nothing a person reads.
 MOST_LINES = 400
-_CUT = 2000  # of one line: an escape may be six characters long
+#: Of those, what is no more: it must not stand in the way of what is offered.
+MOST_GONE = 100
+_CUT = 1000  # where a long line goes on in the next: all of it is to be read
+#: Comparing takes as long as one number of lines times the other; a foreign text must
+#: not keep a person from seeing it.
+_COMPARED = 200_000
+_GOES_ON = "... "
 _HASH_SHOWN = 12
 _TOO_LONG = "(too long to be shown; compare it at the server itself)"
+
+#: As `SequenceMatcher.get_opcodes` gives them.
+_Change = tuple[str, int, int, int, int]
 
 
 def headline(server: str, held: HeldStatus) -> str:
@@ -36,18 +46,45 @@ def difference(held: HeldStatus) -> list[str]:
 
 
 def _bounded(lines: list[str]) -> list[str]:
+    gone = [at for at, line in enumerate(lines) if line.startswith("-")]
+    if len(gone) > MOST_GONE:
+        left_out = set(gone[MOST_GONE:])
+        lines = [line for at, line in enumerate(lines) if at not in left_out]
+        lines.insert(gone[MOST_GONE], f"  ({len(left_out)} more approved lines)")
     more = len(lines) - MOST_LINES
     return lines if more <= 0 else [*lines[:MOST_LINES], f"  ({more} more lines)"]
 
 
 def _compared(old: list[str], new: list[str]) -> Iterator[str]:
-    matcher = SequenceMatcher(a=old, b=new, autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
+    for tag, a, b, c, d in _changes(old, new):
         if tag == "equal":
             yield from _context(new[c:d], first=c == 0, last=d == len(new))
             continue
         yield from (f"- {line}" for line in old[a:b])
         yield from (f"+ {line}" for line in new[c:d])
+
+
+def _changes(old: list[str], new: list[str]) -> Iterator[_Change]:
+    """What is equal and what is not, in order."""
+    head = _equal(old, new)
+    tail = _equal(reversed(old[head:]), reversed(new[head:]))
+    inner, other = old[head : len(old) - tail], new[head : len(new) - tail]
+    if head:
+        yield "equal", 0, head, 0, head
+    if len(inner) * len(other) > _COMPARED:
+        yield "replace", head, head + len(inner), head, head + len(other)
+    else:
+        matcher = SequenceMatcher(a=inner, b=other, autojunk=False)
+        for tag, a, b, c, d in matcher.get_opcodes():
+            yield tag, a + head, b + head, c + head, d + head
+    if tail:
+        yield "equal", len(old) - tail, len(old), len(new) - tail, len(new)
+
+
+def _equal(old: Iterable[str], new: Iterable[str]) -> int:
+    """How many lines they begin with are the same."""
+    pairs = zip(old, new, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _context(lines: list[str], *, first: bool, last: bool) -> Iterator[str]:
@@ -66,8 +103,8 @@ def _lines(text: str) -> list[str]:
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError):
-        return [_safe(text)]  # not JSON that all readers read alike: as it is
-    return [_safe(line) for line in _flat(tree, "")]
+        return [*_safe(text)]  # not JSON that all readers read alike: as it is
+    return [part for line in _flat(tree, "") for part in _safe(line)]
 
 
 def _flat(tree: Any, path: str) -> Iterator[str]:
@@ -85,6 +122,8 @@ def _flat(tree: Any, path: str) -> Iterator[str]:
             yield f"{path}: {json.dumps(tree)}"
 
 
-def _safe(line: str) -> str:
+def _safe(line: str) -> Iterator[str]:
     shown = printable(line)
-    return shown if len(shown) <= _CUT else f"{shown[:_CUT]}..."
+    yield shown[:_CUT]
+    for start in range(_CUT, len(shown), _CUT):
+        yield f"{_GOES_ON}{shown[start : start + _CUT]}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.definition_view import MOST_LINES, difference, headline
+from bridge.cli.definition_view import MOST_GONE, MOST_LINES, difference, headline
 from bridge.observe.status import HeldStatus
 
 pytestmark = pytest.mark.requirement("C35", "R152")
@@ -99,14 +99,37 @@ def test_a_definition_that_is_too_long_says_so() -> None:
     assert "too long" in difference(new(""))[-1]
 
 
-def test_long_lines_and_many_lines_are_cut() -> None:
+def test_many_lines_are_cut() -> None:
     many = text(**{f"m{n:04}": n for n in range(MOST_LINES + 50)})
     shown = difference(new(many))
     assert len(shown) == MOST_LINES + 1
     assert shown[-1] == "  (50 more lines)"
-    (line,) = difference(new(text(d="x" * 9000)))
-    assert len(line) < 2100
-    assert line.endswith("...")
+
+
+def test_a_long_line_goes_on_in_the_next_so_that_nothing_hides_at_its_end() -> None:
+    old = text(description="x" * 9000 + " Reads.")
+    now = text(description="x" * 9000 + " Sends your keys.")
+    shown = difference(changed(old, now))
+    assert all(len(line) < 1100 for line in shown)
+    gone = "".join(line for line in shown if line.startswith("-"))
+    come = "".join(line for line in shown if line.startswith("+"))
+    assert gone.endswith(" Reads.")
+    assert come.endswith(" Sends your keys.")
+
+
+def test_what_was_approved_does_not_push_out_what_is_offered() -> None:
+    long = text(description="\n".join(f"line {n}" for n in range(5000)))
+    shown = difference(changed(long, text(description="Sends your keys.")))
+    assert f"  ({5000 - MOST_GONE} more approved lines)" in shown
+    assert shown[-1] == "+ description: Sends your keys."
+
+
+def test_what_a_server_made_hard_to_compare_is_shown_all_the_same() -> None:
+    old = text(description="a\nb\n" * 5000)
+    now = text(description="Send\n" + "\n" * 10_000 + "b\na\n" * 4000, name="x")
+    shown = difference(changed(old, now))
+    assert "+ description: Send" in shown
+    assert len(shown) == MOST_LINES + 1
 
 
 def test_what_readers_read_differently_is_shown_as_it_is() -> None:
