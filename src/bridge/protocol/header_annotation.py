@@ -26,12 +26,14 @@ _VALUES = frozenset({"const", "default", "enum", "examples", "required"})
 _NAMED = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 )
+#: Any letter of the mark may be written as an escape.
+_MAY_MARK = re.compile(rb"x-mcp-header|\\u00[2-7]")
 _SHOWN = 60
 
 
 def objection(schema: Raw | None) -> str:
     """What is wrong with the marks of an input schema; empty: nothing."""
-    if schema is None or KEY.encode() not in bytes(schema):
+    if schema is None or not _MAY_MARK.search(bytes(schema)):
         return ""
     try:
         tree = msgspec.json.decode(schema)

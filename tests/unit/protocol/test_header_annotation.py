@@ -64,3 +64,13 @@ def test_a_bad_mark_is_named(schema: Raw, reason: str) -> None:
 
 def test_a_long_name_is_not_repeated_in_whole() -> None:
     assert len(objection(of('"' + "x" * 9000 + '":{@:""}'))) < 150
+
+
+@pytest.mark.parametrize("letter", ["x", "-", "p"])
+def test_a_mark_in_other_spelling_is_a_mark(letter: str) -> None:
+    escape = f"\\u{ord(letter):04X}"
+    schema = bytes(of('"a":{"type":"string","x-mcp-header":"no name"}'))
+    other = schema.replace(
+        b"x-mcp-header", b"x-mcp-header".replace(letter.encode(), escape.encode())
+    )
+    assert objection(Raw(other)) == "x-mcp-header of 'a' is no header name"
