@@ -27,7 +27,7 @@ are `LONE` times as many.
 """
 
 from enum import Enum
-from math import inf, isnan
+from math import inf
 
 import msgspec
 from mcp_types import INTERNAL_ERROR
@@ -44,7 +44,7 @@ from bridge.errors import (
     SessionLost,
     Unauthorized,
 )
-from bridge.upstream.retry import RETRY_AFTER_CAP
+from bridge.upstream.retry import heeded
 
 LONE = 3
 #: The pause grows with each opening in a row, up to so many times the first one.
@@ -187,9 +187,10 @@ def withdrawn(breaker: Breaker, call: int) -> Breaker:
 
 def paused(breaker: Breaker, seconds: float | None, now: float) -> Breaker:
     """The server asked for so much patience (Retry-After); junk is none."""
-    if seconds is None or isnan(seconds) or seconds <= 0:
+    wish = heeded(seconds)
+    if wish is None:
         return breaker
-    until = now + min(seconds, RETRY_AFTER_CAP)
+    until = now + wish
     return replace(breaker, paused_until=max(until, breaker.paused_until))
 
 

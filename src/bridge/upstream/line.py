@@ -7,12 +7,12 @@ waits for ``n`` turns. A place that asked for patience is left alone by all of t
 """
 
 import random  # noqa: TID251 - only the type; the generator is handed in
-from math import inf, isfinite
+from math import inf
 
 import msgspec
 
-#: A place may not put itself aside for longer (threats C20).
-ASIDE_CAP = 300.0
+from bridge.upstream.retry import heeded
+
 _SPREAD = 0.25  # the share by which a turn may be longer than ``every``
 
 
@@ -93,9 +93,10 @@ class Line:
 
         Then they come one by one: it has just been in trouble.
         """
-        if not (isfinite(seconds) or seconds == inf) or seconds <= 0:
+        wish = heeded(seconds)
+        if wish is None:
             return
-        until = now + min(seconds, ASIDE_CAP)
+        until = now + wish
         if until > self._aside_until:
             self._aside_until = until
             self._level, self._at = 1.0, until

@@ -12,7 +12,7 @@ import msgspec
 from bridge.config.model import FailoverConfig, UpstreamConfig
 
 BACKOFF_CAP = 60.0
-RETRY_AFTER_CAP = 300.0  # a server may not put itself aside for longer
+RETRY_AFTER_CAP = 300.0  # a server may not put itself aside for longer (threats C20)
 FLOOR_SHARE = 0.1  # full jitter may draw nearly nothing: never a hot loop
 FLOOR = 0.1
 SLOW_SPREAD = 1.1  # many bridges behind one outage do not all come back at once
@@ -52,6 +52,14 @@ def policy_of(config: UpstreamConfig, failover: FailoverConfig) -> RetryPolicy:
         auto_restart=health.auto_restart,
         for_ever=failover.enabled,
     )
+
+
+def heeded(wish: float | None) -> float | None:
+    """What counts of a server's wish for patience, in seconds: no junk, and nothing
+    beyond `RETRY_AFTER_CAP`. None: it has none."""
+    if wish is None or isnan(wish) or wish <= 0:
+        return None
+    return min(wish, RETRY_AFTER_CAP)
 
 
 def slow_pause(policy: RetryPolicy) -> Pause | None:

@@ -6,7 +6,8 @@ from math import inf, nan
 
 import pytest
 
-from bridge.upstream.line import ASIDE_CAP, Line, Manner
+from bridge.upstream.line import Line, Manner
+from bridge.upstream.retry import RETRY_AFTER_CAP
 
 BURST = Manner(burst=3, every=1.0, at_once=100, hold=10.0)
 ROOM = Manner(burst=2, at_once=2, hold=10.0)
@@ -88,8 +89,8 @@ def test_free_room_counts_in_what_is_told_of_the_wait() -> None:
     ("wish", "aside"),
     [
         (42.0, 42.0),
-        (1e12, ASIDE_CAP),
-        (inf, ASIDE_CAP),
+        (1e12, RETRY_AFTER_CAP),
+        (inf, RETRY_AFTER_CAP),
         (0.0, 0.0),
         (-5.0, 0.0),
         (-inf, 0.0),
