@@ -6,7 +6,7 @@ import trio
 
 from bridge.actor.mailbox import MailboxSealed
 from bridge.actor.reply import Reply
-from bridge.config import slug
+from bridge.config import named
 from bridge.contract.pins import Approval, Approved
 from bridge.contract.upstream import Approve, UpstreamAddress
 from bridge.observe.status import PinStatus
@@ -40,8 +40,8 @@ class Approvals:
         )
 
     async def approve(self, name: str, wanted: tuple[Approval, ...]) -> Approved | None:
-        found = find_pins(self.pins(), name)
-        address = None if found is None else self._address_of(found.name)
+        found = named(name, (status.name for status in self.pins()))
+        address = None if found is None else self._address_of(found)
         if address is None:
             return None
         answer = _Answer()
@@ -77,8 +77,3 @@ class _Answer:
     def finish(self, outcome: Approved) -> None:
         self.outcome = outcome
         self.given.set()
-
-
-def find_pins(statuses: tuple[PinStatus, ...], wanted: str) -> PinStatus | None:
-    """The pins of a server, by its name or by its name in addresses."""
-    return next((s for s in statuses if wanted in (s.name, slug(s.name))), None)

@@ -11,7 +11,7 @@ from bridge import __version__, overview, supervision
 from bridge.actor.child import ChildStatus
 from bridge.actor.mailbox import Mailbox, MailboxSealed
 from bridge.actor.supervisor import Supervisor
-from bridge.config import slug
+from bridge.config import named
 from bridge.config.model import LeftOut, UpstreamConfig
 from bridge.contract.login import LoginDesk
 from bridge.contract.upstream import (
@@ -198,7 +198,7 @@ class LiveControl:
         )
 
     def reconnect(self, name: str) -> bool:
-        found = next((n for n in self._statuses if name in (n, slug(n))), None)
+        found = named(name, self._statuses)
         if found is None or not _is_enabled(self._statuses[found]):
             return False
         if found not in self._addresses:
@@ -227,7 +227,7 @@ class LiveControl:
         return None if self._desk is None else await self._desk.deliver(query)
 
     def _tell_login(self, wanted: str, message: Reauthorize | Forget) -> bool:
-        found = next((n for n in self._logins if wanted in (n, slug(n))), None)
+        found = named(wanted, self._logins)
         if found is None:
             return False
         if found not in self._addresses:

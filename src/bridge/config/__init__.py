@@ -5,7 +5,7 @@ from bridge.config.expand import Substitute, SubstitutionFailed
 from bridge.config.findings import format_problems
 from bridge.config.load import Loaded, load_config
 from bridge.config.model import BridgeConfig, Config, UpstreamConfig
-from bridge.config.names import slug
+from bridge.config.names import named, slug
 from bridge.config.overlay import Overrides
 from bridge.config.process import command_runner
 from bridge.config.where import bridge_home, find_config, read_config_file, stamp_of
@@ -25,6 +25,7 @@ __all__ = [
     "find_config",
     "format_problems",
     "load_config",
+    "named",
     "read_config_file",
     "slug",
     "stamp_of",

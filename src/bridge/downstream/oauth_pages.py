@@ -11,7 +11,7 @@ These pages show the address of a pending login, which is for the operator alone
 
 import msgspec
 
-from bridge.config import slug
+from bridge.config import named
 from bridge.contract.control import Control
 from bridge.downstream.answer import json, method_not_allowed, refusal
 from bridge.downstream.message import Request, Response
@@ -108,7 +108,9 @@ NO_SUCH_LOGIN = (
 
 def find_login(logins: tuple[OAuthStatus, ...], wanted: str) -> OAuthStatus | None:
     """The login of a server, by its name or by its name in addresses."""
-    return next((s for s in logins if wanted in (s.name, slug(s.name))), None)
+    statuses = {status.name: status for status in logins}
+    found = named(wanted, statuses)
+    return None if found is None else statuses[found]
 
 
 def query_of(pasted: str) -> str:
@@ -126,7 +128,7 @@ def no_login_for(name: str, *, known: list[str], served: set[str]) -> str:
     """
     shown = name[:100]
     others = f"OAuth servers are: {', '.join(known)}" if known else "no server uses it"
-    if any(shown in (each, slug(each)) for each in served):
+    if named(shown, served) is not None:
         return (
             f"the server {shown!r} does not use OAuth: only an enabled network "
             f"server (with a url) whose entry has oauth.enabled: true does; {others}"

@@ -11,7 +11,7 @@ else since then stays held back.
 import msgspec
 from msgspec.structs import replace
 
-from bridge.config import slug
+from bridge.config import named
 from bridge.contract.pins import Approval, PinControl
 from bridge.downstream.answer import json, method_not_allowed, refusal
 from bridge.downstream.message import Request, Response
@@ -49,10 +49,9 @@ class PinPages:
         return json({"servers": servers, "count": len(servers)})
 
     def _one(self, server: str) -> Response:
-        for status in self._control.pins():
-            if server in (status.name, slug(status.name)):
-                return json(status)
-        return self._unknown(server)
+        statuses = {status.name: status for status in self._control.pins()}
+        found = named(server, statuses)
+        return self._unknown(server) if found is None else json(statuses[found])
 
     async def _approve(self, request: Request, server: str) -> Response:
         try:
