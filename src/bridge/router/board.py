@@ -12,7 +12,7 @@ from bridge.contract.access import Entitlement
 from bridge.contract.catalog import Catalog
 from bridge.contract.router import Reconfigured
 from bridge.contract.upstream import UpstreamAddress, UpstreamState
-from bridge.router.access import access_of
+from bridge.router.access import Access, access_of
 from bridge.router.namespace import NameConflict
 from bridge.router.policy import EVERYTHING, View
 from bridge.router.sieve import Sieve, Sifted, Withheld
@@ -49,6 +49,7 @@ class Board:
         self._sifted = Sifted({}, ())
         self._exposures = Exposures()
         self._views: dict[View, RoutingTable] = {}
+        self._tables: dict[tuple[frozenset[str], Access], RoutingTable] = {}
         self.publish(self.rules, {})
 
     def publish(self, rules: Reconfigured, catalogs: dict[str, Catalog]) -> bool:
@@ -79,6 +80,7 @@ class Board:
         self.rules = rules
         self._sifted = sifted
         self._views = {EVERYTHING: table}
+        self._tables = {}
 
     def _tighten(self, rules: Reconfigured) -> None:
         limited = with_limits_of(self.rules, rules)
@@ -93,17 +95,30 @@ class Board:
         """The table of a view, built when it is first asked for."""
         table = self._views.get(view)
         if table is None:
-            offered = self._sifted.catalogs
+            table = self._shared(view)
+            while len(self._views) >= MAX_VIEWS:
+                self._views.pop(next(v for v in self._views if v != EVERYTHING))
+            self._views[view] = table
+        return table
+
+    def _shared(self, view: View) -> RoutingTable:
+        """One table for all routes that lead to the same upstreams.
+
+        A client may ask for any tags, and each would cost a look at every tool.
+        """
+        names = frozenset(p.name for p in self.rules.policies if view.admits(p))
+        table = self._tables.get((names, view.access))
+        if table is None:
             table = build_table(
                 self.rules,
-                offered,
+                self._sifted.catalogs,
                 version=self._version,
                 view=view,
                 exposures=self._exposures,
             )
-            while len(self._views) >= MAX_VIEWS:
-                self._views.pop(next(v for v in self._views if v != EVERYTHING))
-            self._views[view] = table
+            while len(self._tables) >= MAX_VIEWS:
+                self._tables.pop(next(iter(self._tables)))
+            self._tables[names, view.access] = table
         return table
 
     @property
