@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from bridge.actor.child import ChildState, ChildStatus
+from bridge.observe.ages import ago, ahead, proof
 from bridge.observe.outlook import login_command, pause
 from bridge.observe.status import (
     BridgeStatus,
     KeysStatus,
     OAuthStatus,
-    RoundTrip,
     UpstreamStatus,
 )
-from bridge.observe.tree import Fact, Node, Proof, Queue
+from bridge.observe.tree import Fact, Node, Queue
 
 UPSTREAM = "upstream:"
 #: Started before the upstreams; everybody else after them.
@@ -80,12 +80,12 @@ def _part(child: ChildStatus, sources: Sources) -> Node:
     if child.id == "keys" and keys is not None:
         return _keys(child, keys, now=sources.now)
     next_at = child.next_attempt_at
-    next_in = None if next_at is None else _until(next_at, sources.now)
+    next_in = None if next_at is None else ahead(next_at, sources.now)
     return Node(
         name=child.id,
         kind="child",
         state=_word(child.state),
-        since=_ago(child.since, sources.now),
+        since=ago(child.since, sources.now),
         restarts=child.restarts,
         budget=child.budget,
         period=child.period,
@@ -101,15 +101,15 @@ def _part(child: ChildStatus, sources: Sources) -> Node:
 def _keys(child: ChildStatus, keys: KeysStatus, *, now: float) -> Node:
     running = child.state is ChildState.RUNNING
     next_at = keys.retry_at if running else child.next_attempt_at
-    next_in = None if next_at is None else _until(next_at, now)
+    next_in = None if next_at is None else ahead(next_at, now)
     facts: dict[str, Fact] = {"issuer": keys.issuer, "keys": keys.keys}
     if keys.confirmed_at is not None:
-        facts["confirmedAgo"] = _ago(keys.confirmed_at, now)
+        facts["confirmedAgo"] = ago(keys.confirmed_at, now)
     return Node(
         name=child.id,
         kind="child",
         state=keys.state if running else _word(child.state),
-        since=_ago(child.since, now),
+        since=ago(child.since, now),
         restarts=child.restarts,
         budget=child.budget,
         period=child.period,
@@ -130,7 +130,7 @@ def _upstream(status: UpstreamStatus, sources: Sources) -> Node:
         name=status.name,
         kind="upstream",
         state=status.state,
-        since=_ago(status.since, now),
+        since=ago(status.since, now),
         reason=status.reason,
         restarts=0 if child is None else child.restarts,
         budget=0 if child is None else child.budget,
@@ -140,7 +140,7 @@ def _upstream(status: UpstreamStatus, sources: Sources) -> Node:
         queued=status.queued,
         last_error=status.last_error,
         last_error_ago=_maybe_ago(status.last_error_at, now),
-        next_in=None if retry_at is None else _until(retry_at, now),
+        next_in=None if retry_at is None else ahead(retry_at, now),
         waits_for=status.waits_for,
         facts={
             "tools": status.tools,
@@ -163,7 +163,7 @@ def _below(status: UpstreamStatus, sources: Sources) -> Iterator[Node]:
         kind="link",
         state=status.phase or status.state,
         epoch=status.epoch,
-        proved=_proof(status.proved, sources.now),
+        proved=None if status.proved is None else proof(status.proved, sources.now),
         facts=facts,
     )
     login = sources.logins.get(status.name)
@@ -178,7 +178,7 @@ def _login(login: OAuthStatus, *, wall: float) -> Node:
     if login.issuer:
         facts["issuer"] = login.issuer
     refresh = login.refresh_at
-    next_in = None if refresh is None else _until(refresh, wall)
+    next_in = None if refresh is None else ahead(refresh, wall)
     return Node(
         name="login",
         kind="login",
@@ -205,25 +205,10 @@ def _login_waits_for(login: OAuthStatus, next_in: float | None) -> str:
             return ""
 
 
-def _proof(proved: RoundTrip | None, now: float) -> Proof | None:
-    if proved is None:
-        return None
-    took = round(proved.took, 6)
-    return Proof(by=proved.by, ago=_ago(proved.at, now), took=took)
-
-
 def _word(state: ChildState) -> str:
     """The word users know: that of an upstream that waits (R136)."""
     return "backoff" if state is ChildState.BACKING_OFF else state.value
 
 
-def _ago(at: float, now: float) -> float:
-    return round(max(now - at, 0.0), 3)
-
-
 def _maybe_ago(at: float | None, now: float) -> float | None:
-    return None if at is None else _ago(at, now)
-
-
-def _until(at: float, now: float) -> float:
-    return round(max(at - now, 0.0), 3)
+    return None if at is None else ago(at, now)

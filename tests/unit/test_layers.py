@@ -90,6 +90,7 @@ PURE = (
     *("bridge.actor.restart", "bridge.observe.redact", "bridge.observe.catalogue"),
     *("bridge.identity.policy", "bridge.identity.verifier"),
     *("bridge.overview", "bridge.observe.outlook", "bridge.observe.tree"),
+    *("bridge.observe.ages",),
     *("bridge.supervision", "bridge.upstream.gravity"),
     *("bridge.upstream.state", "bridge.upstream.health", "bridge.upstream.calls"),
     *("bridge.upstream.line", "bridge.upstream.breaker", "bridge.actor.bucket"),

@@ -13,6 +13,7 @@ from bridge.contract.control import Control
 from bridge.downstream.answer import json, not_found, refusal
 from bridge.downstream.message import Response
 from bridge.downstream.sight import seen, withheld
+from bridge.observe.ages import ago, ahead, proof
 from bridge.observe.status import BridgeStatus, KeysStatus, UpstreamStatus
 from bridge.router.dispatch import Dispatcher
 from bridge.router.policy import EVERYTHING, View
@@ -142,29 +143,27 @@ def shown(status: BridgeStatus, *, now: float) -> dict[str, object]:
 def key_set(status: KeysStatus, *, now: float) -> dict[str, object]:
     """The issuer's keys: ``confirmedAgo`` and ``retryIn`` in seconds."""
     said: dict[str, object] = msgspec.to_builtins(status)
-    return _relative(said, ago=("confirmedAt", "lastErrorAt"), now=now)
+    return _relative(said, past=("confirmedAt", "lastErrorAt"), now=now)
 
 
 def upstream(status: UpstreamStatus, *, now: float) -> dict[str, object]:
     """One upstream: ``since`` is seconds in its state, ``retryIn`` seconds to go."""
     said: dict[str, object] = msgspec.to_builtins(status)
-    said["since"] = round(max(now - status.since, 0.0), 3)
+    said["since"] = ago(status.since, now)
     if status.proved is not None:
-        ago = round(max(now - status.proved.at, 0.0), 3)
-        took = round(status.proved.took, 6)
-        said["proved"] = {"by": status.proved.by, "ago": ago, "took": took}
-    return _relative(said, ago=("lastErrorAt",), now=now)
+        said["proved"] = msgspec.to_builtins(proof(status.proved, now))
+    return _relative(said, past=("lastErrorAt",), now=now)
 
 
 def _relative(
-    said: dict[str, object], *, ago: tuple[str, ...], now: float
+    said: dict[str, object], *, past: tuple[str, ...], now: float
 ) -> dict[str, object]:
     """Our own times become seconds; one that is not known is left out."""
-    for key in ago:
+    for key in past:
         if isinstance(at := said.pop(key), float):
-            said[key.removesuffix("At") + "Ago"] = round(max(now - at, 0.0), 3)
+            said[key.removesuffix("At") + "Ago"] = ago(at, now)
     if isinstance(at := said.pop("retryAt"), float):
-        said["retryIn"] = round(max(at - now, 0.0), 3)
+        said["retryIn"] = ahead(at, now)
     return said
 
 
