@@ -176,13 +176,6 @@ def _drain_does_not_wait() -> AbstractContextManager[object]:
     return patch.object(Dispatcher, "in_flight", property(lambda _self: 0))
 
 
-def _calls_are_dropped_by_a_stop() -> AbstractContextManager[object]:
-    def silent(self: Dispatcher, reason: str) -> None:
-        """Forget to answer."""
-
-    return patch.object(Dispatcher, "end_calls", silent)
-
-
 def _outboxes_grow() -> AbstractContextManager[object]:
     return patch.object(Outbox, "_fits", _all_fits)
 
@@ -215,7 +208,6 @@ PLANTS: dict[str, Plant] = {
     "children are not ended": _children_are_left,
     "streams are cut by a stop": _streams_are_cut,
     "a stop does not wait for calls": _drain_does_not_wait,
-    "a stop answers no open call": _calls_are_dropped_by_a_stop,
     "outboxes have no bound": _outboxes_grow,
     "one upstream that is down blocks all": _one_upstream_blocks_all,
     **upkeep_breaches.PLANTS,

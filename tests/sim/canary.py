@@ -89,6 +89,7 @@ class TracedLog(Log):
         every = {**self._context, **fields}
         said = " ".join(f"{key}={value}" for key, value in every.items())
         self._trace.note("bridge", f"{event.name} {said}")
+        self._trace.counts[event.name] += 1
         if fields.get("moved_to"):  # the simulated disk never spoils anything
             self._trace.breach("disk", f"a file of ours is spoilt: {fields['reason']}")
         self._real.emit(event, **fields)

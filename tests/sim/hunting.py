@@ -6,7 +6,7 @@ from sim.chance import Chance
 from sim.scenario import Plan, Scenario
 
 #: Far fewer than every run of the tests simulates.
-WITHIN = 40
+WITHIN = 100
 #: The last seed that is looked at for one where a bug can show at all.
 LAST = 300
 

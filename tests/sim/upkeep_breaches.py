@@ -205,13 +205,6 @@ def _the_replaced_are_cut() -> AbstractContextManager[object]:
     return patch.object(Fleet, "_dismiss", hasty)
 
 
-def _successors_serve_too_soon() -> AbstractContextManager[object]:
-    def always(_self: Fleet, _seat: Any, _successor: Edition) -> bool:
-        return True
-
-    return patch.object(Fleet, "_is_due", always)
-
-
 # --- logins ---
 
 
@@ -309,7 +302,6 @@ PLANTS: dict[str, Plant] = {
     "the guard takes any token": _any_token_will_do,
     "a reload replaces what did not change": _all_are_replaced,
     "a reload cuts calls": _the_replaced_are_cut,
-    "a successor serves before it is connected": _successors_serve_too_soon,
     "two refreshes run at once": _refreshes_run_at_once,
     "tokens are used and not stored": _tokens_are_not_stored,
     "a rotated refresh token is lost": _rotation_is_missed,

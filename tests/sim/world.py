@@ -438,10 +438,15 @@ class _World:
         self._stage.cut = True
         await self._living.bridge.stop(signal="SIGTERM")
 
+    @property
+    def _was_cut(self) -> bool:
+        """A part did not end in time, and was cancelled where it stood."""
+        return self._trace.counts["child.cleanup_timed_out"] > 0
+
     def _check_ended(self) -> None:
         self._living.watch.check_ended(
             network=self._network,
             host=self._living.host,
             served=(HOST, PORT),
-            cut=self._stage.cut,
+            cut=self._stage.cut or self._was_cut,
         )
