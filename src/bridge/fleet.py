@@ -89,7 +89,7 @@ class Edition:
         self.began = trio.current_time()
         #: It may take over: it is connected, or the one before is not any more. Or it
         #: never will, because it has to leave.
-        self.turn = trio.Event()
+        self.due = trio.Event()
         #: It has been connected, so the router may have sent it calls.
         self.has_served = False
 
@@ -214,7 +214,7 @@ class Fleet:
         if edition is seat.serving:
             self._registry.publish(status)
         if seat.successor is not None and self._is_due(seat, seat.successor):
-            seat.successor.turn.set()
+            seat.successor.due.set()
 
     def _published_login(
         self, seat: Seat, edition: Edition, status: OAuthStatus
@@ -249,7 +249,7 @@ class Fleet:
     async def _hand_over(self, seat: Seat, new: Edition) -> None:
         if not self._is_due(seat, new):
             with trio.move_on_after(SUCCESSION_PATIENCE):
-                await new.turn.wait()
+                await new.due.wait()
         if new is not seat.successor:
             return  # removed, or overtaken by a further edit
         await self._supervisor.wait_started(new.id)
@@ -277,7 +277,7 @@ class Fleet:
 
     def _dismiss(self, seat: Seat, edition: Edition, *, by: float, why: str) -> None:
         edition.leaving = True
-        edition.turn.set()
+        edition.due.set()
         seat.leaving.add(edition)
         run = partial(self._see_off, seat, edition, Drain(deadline=by, reason=why))
         self._errand(f"farewell:{edition.id}", run)

@@ -438,7 +438,7 @@ class UpstreamActor:
                 self._upkeep.vitals.ring()
             case Alarm.CIRCUIT:
                 self._throttle.ring()
-            case Alarm.TURN:
+            case Alarm.RATE:
                 self._traffic.pump()
             case Alarm.DRAIN:
                 self._lifecycle.feed(state.CallsDone())

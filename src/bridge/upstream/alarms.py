@@ -19,7 +19,7 @@ class Alarm(Enum):
     WISHES = "wishes"  # subscriptions a busy link did not take
     PROBE = "probe"  # health
     CIRCUIT = "circuit"  # an upstream that answered only errors may be tried again
-    TURN = "turn"  # a call held back by the rate limit
+    RATE = "rate"  # a call held back by the rate limit
     DRAIN = "drain"  # the calls' time is over
     STATUS = "status"  # counters have changed
 

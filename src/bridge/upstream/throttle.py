@@ -29,7 +29,7 @@ from bridge.upstream.breaker import Breaker, Circuit
 from bridge.upstream.calls import Flight
 from bridge.upstream.faults import asks_patience
 
-#: So long a call waits for its turn within ``rateLimit``, rather than be refused.
+#: So long a call waits for ``rateLimit`` to let it go, rather than be refused.
 RATE_PATIENCE = 1.0
 _NAME_LENGTH = 200
 
@@ -94,7 +94,7 @@ class Throttle:
         )
 
     def over_rate(self, *, ahead: int) -> BridgeError | None:
-        """Why a call behind ``ahead`` others would wait too long for its turn."""
+        """Why a call behind ``ahead`` others is refused: it would wait too long."""
         if not self._rate:
             return None
         wait = self._bucket_now().wait(trio.current_time(), ahead=ahead)
@@ -107,15 +107,15 @@ class Throttle:
             retry_after=wait,
         )
 
-    def takes_turn(self) -> bool:
-        """Count a call that goes now. False: its turn comes later, and rings."""
+    def admit(self) -> bool:
+        """Count a call that goes now. False: it waits, and an alarm rings then."""
         if not self._rate:
             return True
         now = trio.current_time()
         bucket = self._bucket_now()
         if bucket.take(now):
             return True
-        self._alarms.no_later(Alarm.TURN, now + bucket.wait(now))
+        self._alarms.no_later(Alarm.RATE, now + bucket.wait(now))
         return False
 
     def _bucket_now(self) -> Bucket:

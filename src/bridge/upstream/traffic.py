@@ -249,7 +249,7 @@ class Traffic:
         """Give free slots to those who wait."""
         while self._connection is not None and self._calls.has_next:
             refusal = self._throttle.refusal()
-            if refusal is None and not self._throttle.takes_turn():
+            if refusal is None and not self._throttle.admit():
                 return
             pending = self._calls.next_pending()
             if pending is None:
