@@ -34,8 +34,6 @@ from bridge.router.session import Sessions
 #: longer than this, well below what probes of readiness usually allow.
 READY_WITHIN = 10.0
 
-Facts = Callable[[], Mapping[str, supervision.Facts]]
-
 
 class Insight(msgspec.Struct, frozen=True, kw_only=True):
     """What the status shows beside the upstreams, asked whenever it is shown.
@@ -47,7 +45,7 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
     clock: WallClock
     keys: Callable[[], KeysStatus | None] = lambda: None
     mailboxes: Mapping[str, Mailbox[Any]] = {}
-    facts: Facts = dict
+    facts: Callable[[], Mapping[str, supervision.Facts]] = dict
 
 
 class LiveControl:
@@ -288,7 +286,7 @@ class LiveControl:
 def child_id(upstream: str, edition: int = 0) -> str:
     """The supervisor's name for an upstream's actor."""
     later = f"#{edition + 1}" if edition else ""
-    return f"upstream:{upstream}{later}"
+    return f"{supervision.UPSTREAM}{upstream}{later}"
 
 
 def _is_enabled(status: UpstreamStatus) -> bool:

@@ -15,6 +15,7 @@ from bridge.observe.status import (
 )
 from bridge.observe.tree import Fact, Node, Queue
 
+#: How the ids of the children that run upstreams begin (`bridge.control.child_id`).
 UPSTREAM = "upstream:"
 #: Started before the upstreams; everybody else after them.
 _FIRST = ("keys", "router", "callback")
