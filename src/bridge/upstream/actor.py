@@ -87,7 +87,6 @@ class UpstreamActor:
         self._turn = turn or Turns(rng=rng).at(place_of(config))
         self._tokens = tokens
         self._pins = pins
-        self._name = config.name
         self._mailbox = mailbox
         self._epochs = epochs
         self._rng = rng
@@ -128,35 +127,41 @@ class UpstreamActor:
         self._announcer = Announcer(
             config, self._address, self._lifecycle, to_router=to_router, publish=publish
         )
-        changed = self._offered_anew
-        self._offer = Offer(self._announcer, pins=pins, changed=changed, log=self._log)
+        limits = limits or LimitsConfig()
+        self._build_upkeep(limits, fetch)
+        self._build_traffic(failover, waiting=limits.mailbox)
+
+    def _build_upkeep(self, limits: LimitsConfig, fetch: Fetch | None) -> None:
+        self._offer = Offer(
+            self._announcer, pins=self._pins, changed=self._offered_anew, log=self._log
+        )
         self._upkeep = Upkeep(
-            config,
+            self._config,
             self._lifecycle,
             alarms=self._alarms,
-            rng=rng,
+            rng=self._rng,
             log=self._log,
             patience=self._patience,
-            limits=listing_limits(limits or LimitsConfig()),
+            limits=listing_limits(limits),
             fetch=fetch,
             spawn=self._spawn,
             read=self._catalogued,
             failed=self._failed,
         )
+        self._upkeep.vitals.withholds = self._offer.withholds
+
+    def _build_traffic(self, failover: FailoverConfig, *, waiting: int) -> None:
         self._throttle = Throttle(
-            config,
+            self._config,
             failover,
             alarms=self._alarms,
-            rng=rng,
+            rng=self._rng,
             log=self._log,
             changed=self._rest,
         )
-        self._build_traffic(256 if limits is None else limits.mailbox)
-
-    def _build_traffic(self, waiting: int) -> None:
         self._calls = CallTable(limits_of(self._config, waiting=waiting))
         self._traffic = Traffic(
-            self._name,
+            self._config.name,
             self._calls,
             alarms=self._alarms,
             admission=self._admission,
@@ -164,7 +169,6 @@ class UpstreamActor:
             repeats=self._config.repeat_calls == "idempotent",
         )
         self._traffic.objection = self._offer.objection
-        self._upkeep.vitals.withholds = self._offer.withholds
         self._inbound = Inbound(
             self._address,
             self._calls,
@@ -267,8 +271,7 @@ class UpstreamActor:
             case messages.Poke():
                 if message.reconnect:
                     self._throttle.forget()
-                poke = state.Poke(message.reason, message.reconnect)
-                self._lifecycle.feed(poke)
+                self._lifecycle.feed(state.Poke(message.reason, message.reconnect))
             case messages.Rescan():
                 self._upkeep.lists.changed()
             case messages.Reauthorize():
