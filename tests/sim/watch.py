@@ -101,7 +101,7 @@ class Watch:
             self.check_idle()
         for actor in self._actors:
             if not (actor.at_rest and actor._mailbox.sealed):
-                self._trace.breach("drain", f"{actor._name} is not at rest")
+                self._trace.breach("drain", f"{actor.address.name} is not at rest")
         running = [each.pid for each in host.processes.started if each.status is None]
         if running:
             self._trace.breach("drain", f"processes left: {running}")
