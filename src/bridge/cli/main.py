@@ -14,9 +14,8 @@ from pathlib import Path
 import click
 
 from bridge import __version__
-from bridge.cli.early_stop import EarlyStop
+from bridge.cli.early_signals import EarlyHangups, EarlyStop
 from bridge.cli.exit import EXIT_FAILED, CommandFailed, complain
-from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Invocation
 from bridge.cli.oauth_commands import doctor_command, oauth_group
 from bridge.cli.options import (

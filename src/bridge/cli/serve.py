@@ -17,9 +17,8 @@ from bridge.actor.supervisor import Escalated
 from bridge.app import Bridge
 from bridge.cli.allocator import give_back_large_blocks
 from bridge.cli.descriptors import with_room
-from bridge.cli.early_stop import EarlyStop
+from bridge.cli.early_signals import EarlyHangups, EarlyStop
 from bridge.cli.exit import EXIT_FAILED, EXIT_OK, EXIT_USAGE, complain
-from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Serving
 from bridge.cli.lost_lines import tell_lost_lines
 from bridge.cli.signals import heed_hangups

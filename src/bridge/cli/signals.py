@@ -4,7 +4,7 @@ import signal
 
 import trio
 
-from bridge.cli.hangup import EarlyHangups
+from bridge.cli.early_signals import EarlyHangups
 from bridge.contract.reload import Plan, Reloading
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log

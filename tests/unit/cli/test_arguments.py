@@ -11,9 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import live, serve
-from bridge.cli.early_stop import EarlyStop
+from bridge.cli.early_signals import EarlyHangups, EarlyStop
 from bridge.cli.exit import CommandFailed
-from bridge.cli.hangup import EarlyHangups
 from bridge.cli.invocation import Serving
 from bridge.cli.live import tools_path
 from bridge.cli.main import cli, main

@@ -1,15 +1,12 @@
 """`bridge plan` and `bridge reload`: how a plan is shown, and how two files compare."""
 
 import json
-import signal
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.cli.hangup import EarlyHangups
 from bridge.cli.main import cli
 from bridge.cli.plan import headline, notes, rows, show_plan
 from bridge.cli.signals import outcome
@@ -91,21 +88,6 @@ def test_nothing_to_do_is_said_and_is_no_failure() -> None:
 )
 def test_a_hangup_ends_in_a_word(plan: Plan, said: str) -> None:
     assert outcome(plan) == said
-
-
-@pytest.fixture
-def default_hangup() -> Generator[None]:
-    before = signal.getsignal(signal.SIGHUP)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("default_hangup")
-def test_a_hangup_in_the_start_ends_nothing_and_is_remembered() -> None:
-    early = EarlyHangups()
-    assert not early.came
-    signal.raise_signal(signal.SIGHUP)
-    assert early.came
 
 
 def invoke(*words: str) -> Result:

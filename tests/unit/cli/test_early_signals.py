@@ -1,18 +1,20 @@
-"""SIGTERM while nothing has been started, and while nobody can heed it."""
+"""Signals while nothing has been started, and while nobody can heed them."""
 
 import signal
 from collections.abc import Iterator
 
 import pytest
 
-from bridge.cli.early_stop import EarlyStop
+from bridge.cli.early_signals import EarlyHangups, EarlyStop
 
 
 @pytest.fixture(autouse=True)
-def own_handler() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+def own_handlers() -> Iterator[None]:
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in signals}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.requirement("E1", "P8")
@@ -31,3 +33,11 @@ def test_later_it_is_remembered_for_who_can_stop_in_order() -> None:
     assert not stop.came
     signal.raise_signal(signal.SIGTERM)
     assert stop.came
+
+
+@pytest.mark.requirement("R140")
+def test_a_hangup_in_the_start_ends_nothing_and_is_remembered() -> None:
+    early = EarlyHangups()
+    assert not early.came
+    signal.raise_signal(signal.SIGHUP)
+    assert early.came
