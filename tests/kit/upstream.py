@@ -33,6 +33,7 @@ from bridge.contract.upstream import (
     Call,
     CallEvent,
     CallOutcome,
+    Question,
     UpstreamMessage,
 )
 from bridge.errors import BridgeError, LinkBusy, LinkError, LinkLost
@@ -266,10 +267,13 @@ class Outcome:
     def __init__(self) -> None:
         self.events: list[CallEvent] = []
         self.outcomes: list[CallOutcome] = []
+        self.refusal: Raw | None = None  # what every question is answered with
         self._done = trio.Event()
 
     def tell(self, event: CallEvent) -> None:
         self.events.append(event)
+        if isinstance(event, Question) and self.refusal is not None:
+            event.refuse(self.refusal)
 
     def finish(self, outcome: CallOutcome) -> None:
         self.outcomes.append(outcome)

@@ -1,5 +1,6 @@
 """Messages to an upstream actor, and what comes back through a call's reply."""
 
+from collections.abc import Callable
 from enum import Enum
 
 import msgspec
@@ -36,13 +37,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """A request of the upstream to the client that owns this call (protocol 4.1).
 
     The client's response comes back as `Answer` with the same ``epoch`` and
-    ``upstream_id``.
+    ``upstream_id``. Who cannot ask the client calls ``refuse(error)`` before it
+    returns, so that the call's deadline does not wait for anybody.
     """
 
     epoch: int
     upstream_id: int | str
     frame: Frame
     address: "UpstreamAddress"
+    refuse: Callable[[Raw], None]
 
 
 CallEvent = Progress | Related | Question

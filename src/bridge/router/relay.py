@@ -15,7 +15,6 @@ from msgspec import Raw
 
 from bridge.actor.mailbox import MailboxSealed
 from bridge.contract.upstream import (
-    Answer,
     Answered,
     CallEvent,
     CallOutcome,
@@ -166,9 +165,12 @@ class Relay:
                 "the client has no open stream for a question",
                 {"reason": "no_stream"},
             )
-        if refusal is not None or target is None:
-            self._answer(question, refusal)
-            return
+        if refusal is not None:
+            question.refuse(refusal)
+        elif target is not None:
+            self._put(question, target)
+
+    def _put(self, question: Question, target: Outbox) -> None:
         session = self._session
         question_id = session.next_question_id()
         frame = msgspec.structs.replace(question.frame, id=question_id)
@@ -201,12 +203,6 @@ class Relay:
             return self._sink
         session = self._session
         return session.outbox if session.streaming and session.active else None
-
-    def _answer(self, question: Question, error: Raw | None) -> None:
-        tell(
-            question.address,
-            Answer(epoch=question.epoch, upstream_id=question.upstream_id, error=error),
-        )
 
     def _withdraw_questions(self) -> None:
         """The call is over: tell the client that its questions are, too."""

@@ -1,6 +1,7 @@
 """What an upstream says of its own accord: requests and notifications."""
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -196,8 +197,16 @@ class Inbound:
                     upstream_id=key,
                     frame=frame,
                     address=self._address,
+                    refuse=partial(self._refused_at_once, key),
                 )
             )
+
+    def _refused_at_once(self, key: int | str, error: Raw) -> None:
+        """The client cannot be asked: the call waits for nobody."""
+        opened = self._questions.take(key)
+        if opened is not None and self._connection is not None:
+            self._resume(opened)
+            self._connection.respond(key, result=None, error=error)
 
     def _refuse(
         self, connection: Connection, frame: Frame, key: int | str, *, reason: str

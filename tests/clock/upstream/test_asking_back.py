@@ -293,6 +293,24 @@ async def test_a_server_that_asks_for_ever_does_not_hold_a_call(
         assert isinstance(outcome.outcomes[0], CallTimeout)
 
 
+async def test_questions_nobody_can_be_asked_do_not_hold_a_call(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench(config=quiet(timeout=5))
+    async with ready(bench):
+        _, outcome = bench.call()
+        outcome.refusal = Raw(b'{"code":-32601,"message":"no"}')
+        began = trio.current_time()
+        for number in range(1000):  # and always another one before the last is settled
+            bench.link.say(request(SAMPLE, {}, id=2 * number))
+            bench.link.say(request(SAMPLE, {}, id=2 * number + 1))
+            await trio.sleep(0.1)
+            if outcome.done:
+                break
+        assert trio.current_time() - began == pytest.approx(5, abs=0.2)
+        assert refusal(bench)["code"] == -32601
+
+
 async def test_a_call_with_another_open_question_goes_on_waiting(
     autojump_clock: MockClock,
 ) -> None:
