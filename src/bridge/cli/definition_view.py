@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Any, cast
 
 from bridge.cli.table import printable
+from bridge.contract.pins import shortened, singular
 from bridge.observe.status import HeldStatus
 
 #: Of one definition; more is nothing a person reads.
@@ -22,7 +23,6 @@ _CUT = 1000  # where a long line goes on in the next: all of it is to be read
 #: not keep a person from seeing it.
 _COMPARED = 200_000
 _GOES_ON = "... "
-_HASH_SHOWN = 12
 _TOO_LONG = "(too long to be shown; compare it at the server itself)"
 
 #: As `SequenceMatcher.get_opcodes` gives them.
@@ -31,11 +31,11 @@ _Change = tuple[str, int, int, int, int]
 
 def headline(server: str, held: HeldStatus) -> str:
     """Which definition it is, and its hashes."""
-    what = f"{held.kind[:-1]} {printable(held.key)} of {printable(server)}"
-    new = held.hash[:_HASH_SHOWN]
+    what = f"{singular(held.kind)} {printable(held.key)} of {printable(server)}"
+    new = shortened(held.hash)
     if held.why == "new":
         return f"{what} is new ({new})"
-    return f"{what} has changed ({held.approved_hash[:_HASH_SHOWN]} -> {new})"
+    return f"{what} has changed ({shortened(held.approved_hash)} -> {new})"
 
 
 def difference(held: HeldStatus) -> list[str]:

@@ -18,14 +18,13 @@ from bridge.cli.report import counted, decoded
 from bridge.cli.run import read_line, run
 from bridge.cli.table import printable, show_json, show_table
 from bridge.config import slug
-from bridge.contract.pins import Approval, Approved
+from bridge.contract.pins import Approval, Approved, shortened, singular
 from bridge.observe.status import HeldStatus, PinStatus
 
 COLUMNS = ("Server", "Kind", "Name", "Why", "Hash")
 #: Of one request: the socket takes small bodies.
 _BATCH_BYTES = 32 * 2**10
 _DEADLINE = 30.0
-_HASH_SHOWN = 12
 _YES = frozenset({"y", "yes"})
 
 
@@ -117,8 +116,8 @@ async def _send(
     click.echo(f"approved {counted(approved, 'definition')}; served from now on")
     for each in misfits:
         complain(
-            f"{each.kind[:-1]} {printable(each.key)} has changed again meanwhile and "
-            "stays held back; look again with 'bridge tool pending'"
+            f"{singular(each.kind)} {printable(each.key)} has changed again meanwhile "
+            "and stays held back; look again with 'bridge tool pending'"
         )
     if trouble:
         complain(f"lasts until the bridge is restarted only: {printable(trouble)}")
@@ -175,8 +174,8 @@ async def _status(client: ControlClient, server: str) -> PinStatus:
 
 def _rows(status: PinStatus) -> Iterator[tuple[str, ...]]:
     for held in status.held:
-        digits = held.hash[:_HASH_SHOWN]
-        yield status.name, held.kind[:-1], held.key, held.why, digits
+        digits = shortened(held.hash)
+        yield status.name, singular(held.kind), held.key, held.why, digits
 
 
 def _client(ask: Ask) -> ControlClient:

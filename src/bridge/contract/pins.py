@@ -9,6 +9,16 @@ from bridge.observe.status import PinStatus
 PinnedKind = Literal["tools", "prompts"]
 
 
+def shortened(digest: str) -> str:
+    """So much of a hash as people compare, in the log and on the screen."""
+    return digest[:12]
+
+
+def singular(kind: str) -> str:
+    """What one of a kind is called: ``tool``, of ``tools``."""
+    return kind.removesuffix("s")
+
+
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """One definition, and the hash of the text a person has read."""
 

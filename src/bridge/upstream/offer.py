@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from bridge.contract.catalog import Catalog, Held
-from bridge.contract.pins import Approved
+from bridge.contract.pins import Approved, singular
 from bridge.contract.upstream import Approve, Call
 from bridge.errors import BridgeError, FrameInvalid
 from bridge.observe.logging import Log
@@ -61,7 +61,7 @@ class Offer:
         held = named_in(call.frame)
         if held not in self._held:
             return None
-        return faults.held_back(self._announcer.name, held.kind[:-1], held.key)
+        return faults.held_back(self._announcer.name, singular(held.kind), held.key)
 
     def withholds(self, ask: Ask) -> bool:
         """Whether a probe of the bridge's own is about what is held back."""

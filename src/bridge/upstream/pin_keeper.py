@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from bridge.contract.catalog import Catalog
-from bridge.contract.pins import Approval, Approved
+from bridge.contract.pins import Approval, Approved, shortened
 from bridge.contract.upstream import ApprovalReply
 from bridge.errors import StorageError
 from bridge.observe import catalogue as events
@@ -34,7 +34,6 @@ from bridge.upstream.pins import (
 RETRY = 30.0  # after a disk that refused
 LAST_WRITE = 2.0  # at the end of the actor
 _LOGGED = 20  # told one by one; the last line tells how many more there are
-_HASH_SHOWN = 12
 _KEY_SHOWN = 128
 _NOT_YET = "the server was stopped before it could be written"
 
@@ -110,7 +109,7 @@ class PinKeeper:
                     events.UPSTREAM_DEFINITION_APPROVED,
                     kind=pin.kind,
                     key=pin.key[:_KEY_SHOWN],
-                    hash=pin.hash[:_HASH_SHOWN],
+                    hash=shortened(pin.hash),
                 )
         fits = tuple(each for each in wanted if each not in misfits)
         self._asked.append(_Asked(reply, fits, tuple(misfits)))
@@ -206,8 +205,8 @@ class PinKeeper:
                 kind=each.offered.kind,
                 key=each.offered.key[:_KEY_SHOWN],
                 reason=each.why,
-                old_hash=old[:_HASH_SHOWN],
-                new_hash=each.offered.hash[:_HASH_SHOWN],
+                old_hash=shortened(old),
+                new_hash=shortened(each.offered.hash),
                 more=max(len(fresh) - _LOGGED, 0),
             )
 
