@@ -16,6 +16,7 @@ from bridge.cli.options import (
     examples,
     format_option,
     home_option,
+    port_option,
     together,
 )
 
@@ -29,12 +30,7 @@ Exit status:
 #: R94.
 _PATIENCE = 300.0
 
-_port_option: Option = click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    help="Which bridge of this machine, when several run.",
-)
-_place_options: Option = together(config_option, home_option, _port_option)
+_place_options: Option = together(config_option, home_option, port_option)
 
 
 def _epilog(*lines: str, done: str, failed: str) -> str:

@@ -73,14 +73,12 @@ format_option: Option = click.option(
     show_default=True,
     help="For people, or for programs.",
 )
-local_options: Option = together(
-    home_option,
-    click.option(
-        "--port",
-        type=click.IntRange(1, 65535),
-        help="Which bridge of this machine, when several run.",
-    ),
+port_option: Option = click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Which bridge of this machine, when several run.",
 )
+local_options: Option = together(home_option, port_option)
 remote_options: Option = together(
     local_options,
     click.option(

@@ -9,16 +9,7 @@ import sys
 import click
 
 from bridge.cli.invocation import Invocation
-from bridge.cli.options import Option, examples, format_option, home_option, together
-
-_place_options: Option = together(
-    home_option,
-    click.option(
-        "--port",
-        type=click.IntRange(1, 65535),
-        help="Which bridge of this machine, when several run.",
-    ),
-)
+from bridge.cli.options import examples, format_option, local_options
 
 
 @click.command(
@@ -27,7 +18,7 @@ _place_options: Option = together(
 )
 @click.argument("server", required=False)
 @format_option
-@_place_options
+@local_options
 @click.pass_obj
 def pending_command(
     invocation: Invocation, *, server: str | None, form: str, port: int | None
@@ -56,7 +47,7 @@ def pending_command(
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="All that is held back of it.")
 @click.option("--yes", is_flag=True, help="Do not ask; what has changed is shown.")
-@_place_options
+@local_options
 @click.pass_obj
 def approve_command(
     invocation: Invocation,
