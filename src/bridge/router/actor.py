@@ -78,10 +78,11 @@ class RouterActor:
         self._log = log
         self._forward_logs = forward_logs
         self._rules = board.rules
+        self._policies = {policy.name: policy for policy in board.rules.policies}
         # What an upstream was told last; None: not known, so it is told again.
         self._told: dict[str, Subscriptions | None] = {}
         self._told_level: dict[str, LogLevel | None] = {}
-        self._interests_moved = False
+        self._interests_moved = self._catalogs_moved = False
         self._reported: frozenset[Conflict] = frozenset()
         self._withheld: dict[str, list[Withheld]] = {}
         self._last_rejoin: dict[str, float] = {}
@@ -110,6 +111,7 @@ class RouterActor:
             with trio.move_on_at(self._next_time()) as waiting:
                 self._handle(await self._mailbox.receive())
                 self._handle_waiting()
+                self._publish_changes()
                 # Many changes that wait together cost one look at all sessions.
                 if self._interests_moved and not self._mailbox.depth:
                     self._tell_interests()
@@ -144,6 +146,7 @@ class RouterActor:
             case Overtaken(address=address):
                 self._overtaken.setdefault(address.name, []).append(address.mailbox)
             case Checkpoint(heard=heard):
+                self._publish_changes()
                 heard()
             case Reconfigured():
                 self._reconfigured(message)
@@ -177,8 +180,7 @@ class RouterActor:
                 catalog=message.catalog,
             )
         )
-        self._publish()
-        self._interests_moved = True
+        self._catalog_moved()
 
     def _is_past(
         self, message: UpstreamUp | UpstreamDown, known: Presence | None
@@ -195,16 +197,14 @@ class RouterActor:
             return True
         if known is not None and known.epoch > message.epoch:
             return known.address.mailbox is message.address.mailbox
-        names = (policy.name for policy in self._rules.policies)
-        return message.address.name not in names
+        return message.address.name not in self._policies
 
     def _changed(self, message: CatalogChanged) -> None:
         known = self._board.presences.get(message.name)
         if known is None or known.epoch != message.epoch:
             return
         self._set(replace(known, catalog=message.catalog))
-        self._publish()
-        self._interests_moved = True  # a URI may have another owner now
+        self._catalog_moved()
 
     def _down(self, message: UpstreamDown) -> None:
         name = message.address.name
@@ -242,7 +242,7 @@ class RouterActor:
         known = self._board.presences.get(name)
         if known is not None and known.address.edition >= address.edition:
             return
-        if name not in (policy.name for policy in self._rules.policies):
+        if name not in self._policies:
             return
         unheard = Presence(
             address=address, epoch=0, up=False, state=UpstreamState.CONNECTING
@@ -253,7 +253,8 @@ class RouterActor:
 
     def _reconfigured(self, rules: Reconfigured) -> None:
         self._rules = rules
-        names = frozenset(policy.name for policy in rules.policies)
+        self._policies = {policy.name: policy for policy in rules.policies}
+        names = frozenset(self._policies)
         # Nobody waits for those that join now: a notice tells when they are there.
         self._board.set_starting(self._board.starting & names)
         for name in [n for n in self._board.presences if n not in names]:
@@ -283,7 +284,19 @@ class RouterActor:
 
     # --- the namespace ---
 
+    def _catalog_moved(self) -> None:
+        self._catalogs_moved = True
+        self._interests_moved = True  # a URI may have another owner now
+        if self._rules.conflict_resolution == "error":
+            self._publish()  # each by itself: only the one in conflict is kept out
+
+    def _publish_changes(self) -> None:
+        """One table for all the news that came together: it costs what it lists."""
+        if self._catalogs_moved:
+            self._publish()
+
     def _publish(self) -> None:
+        self._catalogs_moved = False
         catalogs: dict[str, Catalog] = {
             name: presence.catalog
             for name, presence in self._board.presences.items()
@@ -364,8 +377,8 @@ class RouterActor:
         return presence.down_since + self._stale_after(presence.address.name)
 
     def _stale_after(self, name: str) -> float:
-        policies = self._rules.policies
-        return next((p.stale_after for p in policies if p.name == name), 0.0)
+        policy = self._policies.get(name)
+        return 0.0 if policy is None else policy.stale_after
 
     def _on_time(self, now: float) -> None:
         for name, presence in tuple(self._board.presences.items()):
@@ -438,7 +451,7 @@ class RouterActor:
                 session.outbox.offer(data)
 
     def _concerns(self, session: Session, message: Notified) -> bool:
-        policy = next((p for p in self._rules.policies if p.name == message.name), None)
+        policy = self._policies.get(message.name)
         if policy is None or not session.view.admits(policy):
             return False
         frame = message.frame

@@ -46,3 +46,15 @@ async def test_so_many_news_that_they_fill_more_than_a_turn_leave_room_for_other
     room: RouterRoom, autojump_clock: MockClock
 ) -> None:
     assert 2 < await turns_until_listed(room, behind=300) < 30
+
+
+async def test_news_that_come_together_make_one_table(
+    room: RouterRoom, autojump_clock: MockClock
+) -> None:
+    before = room.board.whole.version
+    room.up("bad", tools=[tool("y")])
+    room.up("good", tools=[tool("x")])
+    room.up("good", epoch=2, tools=[tool("x"), tool("z")])
+    await trio.testing.wait_all_tasks_blocked()
+    assert room.board.whole.version == before + 1
+    assert len(room.board.whole.entries("tools")) == 3
