@@ -18,8 +18,14 @@ from bridge.router.policy import EVERYTHING, View
 from bridge.router.sieve import Sieve, Sifted, Withheld
 from bridge.router.table import Exposures, Kind, RoutingTable, build_table
 
-#: Views asked for lately; one route per server and a few tags is the usual use.
-MAX_VIEWS = 64
+#: Views that are remembered: as many as there are sessions, unless more are configured.
+MAX_VIEWS = 1024
+#: Tables that are kept whatever their size; more of them while all are so many entries.
+FEW_TABLES = 64
+ENTRIES_KEPT = 100_000
+
+#: What makes a table: the upstreams a route leads to, and who looks.
+_Sight = tuple[frozenset[str], Access]
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +54,10 @@ class Board:
         self._sieve = Sieve()
         self._sifted = Sifted({}, ())
         self._exposures = Exposures()
-        self._views: dict[View, RoutingTable] = {}
-        self._tables: dict[tuple[frozenset[str], Access], RoutingTable] = {}
+        self._views: dict[View, _Sight] = {}
+        self._tables: dict[_Sight, RoutingTable] = {}
+        self._entries = 0  # of these tables
+        self._whole: RoutingTable | None = None
         self.publish(self.rules, {})
 
     def publish(self, rules: Reconfigured, catalogs: dict[str, Catalog]) -> bool:
@@ -58,7 +66,7 @@ class Board:
         Raises `NameConflict` and keeps the last good table (R121), less what the new
         rules forbid: a limit never waits for somebody to settle a name.
         """
-        if self._views and rules == self.rules and catalogs == self._catalogs:
+        if self._whole and rules == self.rules and catalogs == self._catalogs:
             return False
         sifted = self._sieve.sift(rules, catalogs)
         try:
@@ -79,8 +87,8 @@ class Board:
         self._exposures = exposures
         self.rules = rules
         self._sifted = sifted
-        self._views = {EVERYTHING: table}
-        self._tables = {}
+        self._whole = table
+        self._views, self._tables, self._entries = {}, {}, 0
 
     def _tighten(self, rules: Reconfigured) -> None:
         limited = with_limits_of(self.rules, rules)
@@ -89,37 +97,50 @@ class Board:
 
     @property
     def whole(self) -> RoutingTable:
-        return self._views[EVERYTHING]
+        assert self._whole is not None  # since the first publication, in `__init__`
+        return self._whole
 
     def table(self, view: View) -> RoutingTable:
-        """The table of a view, built when it is first asked for."""
-        table = self._views.get(view)
-        if table is None:
-            table = self._shared(view)
-            while len(self._views) >= MAX_VIEWS:
-                self._views.pop(next(v for v in self._views if v != EVERYTHING))
-            self._views[view] = table
-        return table
+        """The table of a view, built when it is first asked for.
 
-    def _shared(self, view: View) -> RoutingTable:
-        """One table for all routes that lead to the same upstreams.
-
-        A client may ask for any tags, and each would cost a look at every tool.
+        One for all routes that lead to the same upstreams: a client may ask for any
+        tags, and each would cost a look at every tool.
         """
+        if view == EVERYTHING:
+            return self.whole
+        sight = self._views.get(view)
+        if sight is None:
+            sight = self._sight(view)
+            if len(self._views) >= MAX_VIEWS:
+                self._views.pop(next(iter(self._views)))
+            self._views[view] = sight
+        return self._tables.get(sight) or self._built(view, sight)
+
+    def _sight(self, view: View) -> _Sight:
         names = frozenset(p.name for p in self.rules.policies if view.admits(p))
-        table = self._tables.get((names, view.access))
-        if table is None:
-            table = build_table(
-                self.rules,
-                self._sifted.catalogs,
-                version=self._version,
-                view=view,
-                exposures=self._exposures,
-            )
-            while len(self._tables) >= MAX_VIEWS:
-                self._tables.pop(next(iter(self._tables)))
-            self._tables[names, view.access] = table
+        return names, view.access
+
+    def _built(self, view: View, sight: _Sight) -> RoutingTable:
+        table = build_table(
+            self.rules,
+            self._sifted.catalogs,
+            version=self._version,
+            view=view,
+            exposures=self._exposures,
+        )
+        self._entries += table.size
+        while self._is_crowded:
+            oldest = self._tables.pop(next(iter(self._tables)))
+            self._entries -= oldest.size
+        self._tables[sight] = table
         return table
+
+    @property
+    def _is_crowded(self) -> bool:
+        """One more table has no room."""
+        count = len(self._tables)
+        too_large = count >= FEW_TABLES and self._entries > ENTRIES_KEPT
+        return too_large or count >= MAX_VIEWS
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:

@@ -84,6 +84,11 @@ class RoutingTable:
         ]
         self._results: dict[Kind, Raw] = {}
 
+    @property
+    def size(self) -> int:
+        """How many names it holds."""
+        return sum(map(len, self._routes.values()))
+
     def find(self, kind: Kind, name: str) -> Route | None:
         """The owner of an exposed tool or prompt name, URI, or URI template."""
         return self._routes[kind].get(name)
