@@ -1,6 +1,6 @@
 """A token bucket. Pure: time is an argument.
 
-It holds one second's worth of tokens, at least one, so that a short burst passes.
+It holds a burst: without another word one second's worth of tokens, at least one.
 """
 
 
@@ -9,11 +9,13 @@ class Bucket:
 
     __slots__ = ("_at", "_level", "capacity", "per_second")
 
-    def __init__(self, per_second: float, *, now: float) -> None:
+    def __init__(
+        self, per_second: float, *, now: float, burst: float | None = None
+    ) -> None:
         if not per_second > 0:
             raise ValueError("a bucket fills at more than nothing per second")
         self.per_second = per_second
-        self.capacity = max(per_second, 1.0)
+        self.capacity = max(per_second if burst is None else burst, 1.0)
         self._level = self.capacity
         self._at = now
 

@@ -1,6 +1,8 @@
-"""How much of what a peer causes may be logged: a bucket that refills with time."""
+"""How much of what a peer causes may pass, and how much of it did not."""
 
 import trio
+
+from bridge.actor.bucket import Bucket
 
 
 class Allowance:
@@ -9,21 +11,17 @@ class Allowance:
     def __init__(self, *, burst: int, per_second: float) -> None:
         self._burst = burst
         self._per_second = per_second
-        self._left = float(burst)
-        self._at: float | None = None
+        self._bucket: Bucket | None = None  # full until somebody takes
         self._suppressed = 0
 
     def take(self) -> bool:
         """Whether one more may pass now."""
         now = trio.current_time()
-        since = 0.0 if self._at is None else now - self._at
-        self._left = min(self._burst, self._left + since * self._per_second)
-        self._at = now
-        if self._left < 1:
-            self._suppressed += 1
-            return False
-        self._left -= 1
-        return True
+        if self._bucket is None:
+            self._bucket = Bucket(self._per_second, now=now, burst=self._burst)
+        passes = self._bucket.take(now)
+        self._suppressed += not passes
+        return passes
 
     def skip(self, count: int) -> None:
         """Count what was not even asked for."""

@@ -12,6 +12,12 @@ def test_one_seconds_worth_passes_at_once_and_then_the_rate() -> None:
     assert bucket.take(0.1)
 
 
+def test_a_burst_of_its_own_passes_at_once_and_is_saved_up_again() -> None:
+    bucket = Bucket(2.0, now=0.0, burst=5)
+    assert [bucket.take(0.0) for _ in range(6)] == [True] * 5 + [False]
+    assert [bucket.take(1e6) for _ in range(6)] == [True] * 5 + [False]
+
+
 def test_a_slow_rate_lets_one_pass_at_a_time() -> None:
     bucket = Bucket(0.5, now=0.0)
     assert bucket.take(0.0)
