@@ -48,6 +48,7 @@ def truth(
         reason=status.reason,
         retry_in=None if retry_at is None else retry_at - now,
         has_login=login is not None,
+        circuit=status.circuit,
     )
     return replace(status, waits_for=waits_for)
 

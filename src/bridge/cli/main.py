@@ -187,6 +187,7 @@ def plan_command(
     """
     from bridge.cli.plan import PLAN_PAGE, ask_running, compare, show_plan
 
+    running = against is None
     if against is None:
         if config is not None or no_auth:
             raise click.UsageError("--config and --no-auth go with --against.")
@@ -197,7 +198,8 @@ def plan_command(
             invocation.about(against).read(overrides),
             invocation.about(config).read(overrides),
         )
-    sys.exit(show_plan(plan, form="json" if form == "json" else "table"))
+    shown = "json" if form == "json" else "table"
+    sys.exit(show_plan(plan, form=shown, running=running))
 
 
 @cli.command("reload", epilog=examples("bridge reload", "bridge reload --port 8081"))

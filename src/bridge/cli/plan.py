@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from bridge.cli import report
 from bridge.cli.control_client import ControlClient
@@ -66,20 +67,25 @@ def _errors(found: tuple[str, Loaded] | Refused) -> tuple[Problem, ...] | None:
     return problems if any(problem.fatal for problem in problems) else None
 
 
-def show_plan(plan: Plan, *, form: Format) -> int:
-    """Print it. The exit status: 2 when the file cannot be applied."""
+def show_plan(plan: Plan, *, form: Format, running: bool = True) -> int:
+    """Print it. The exit status: 2 when the file cannot be applied.
+
+    ``running``: it is about a bridge that runs, not about two files.
+    """
     if form == "json":
         show_json(msgspec.to_builtins(plan))
     else:
-        _show(plan)
+        _show(plan, running=running)
     return EXIT_USAGE if plan.refused else EXIT_OK
 
 
-def _show(plan: Plan) -> None:
-    problems = [problem_of(remark) for remark in plan.problems]
+def _show(plan: Plan, *, running: bool) -> None:
+    # A refused file is refused whole: no server of it is merely left out.
+    told = (replace(x, server=None) if plan.refused else x for x in plan.problems)
+    problems = [problem_of(remark) for remark in told]
     for line in format_problems(plan.file, problems).splitlines():
         click.echo(printable(line))
-    click.echo(printable(f"{plan.file}: {headline(plan)}"))
+    click.echo(printable(f"{plan.file}: {headline(plan, running=running)}"))
     if plan.refused:
         return
     show_table(COLUMNS, rows(plan))
@@ -87,10 +93,12 @@ def _show(plan: Plan) -> None:
         click.echo(printable(line))
 
 
-def headline(plan: Plan) -> str:
+def headline(plan: Plan, *, running: bool = True) -> str:
     """The whole in one line."""
-    if plan.refused:
+    if plan.refused and running:
         return "cannot be applied; the bridge goes on with what it runs"
+    if plan.refused:
+        return "has errors, so the two files cannot be compared"
     if plan.is_empty:
         return "nothing has changed"
     counts = (

@@ -126,9 +126,9 @@ def trouble_lines(status: StatusPage) -> Iterator[str]:
 
 STATUS_COLUMNS = (
     *("Server", "State", "For", "Transport", "Tools", "Prompts", "Resources"),
-    *("Calls", "Restarts", "Note"),
+    *("In flight", "Restarts", "Note"),
 )
-STATUS_NUMBERS = frozenset({"Tools", "Prompts", "Resources", "Calls", "Restarts"})
+STATUS_NUMBERS = frozenset({"Tools", "Prompts", "Resources", "In flight", "Restarts"})
 
 
 def status_rows(status: StatusPage) -> Iterator[tuple[str, ...]]:
@@ -180,7 +180,7 @@ def withheld_lines(status: StatusPage) -> Iterator[str]:
 def note(line: ServerLine) -> str:
     """Why it is as it is, and what comes next."""
     if line.state == "connected":
-        parts = [""]
+        parts = [f"waits for {line.waits_for}" if line.waits_for else ""]
     elif line.waits_for:
         parts = [_unless_in(line.reason, line.waits_for), f"waits for {line.waits_for}"]
     else:

@@ -48,12 +48,16 @@ def next_step(
     reason: str = "",
     retry_in: float | None = None,
     has_login: bool = False,
+    circuit: str = "closed",
 ) -> str:
     """What the upstream ``name`` waits for; empty when it waits for nothing.
 
-    ``has_login``: it logs in with OAuth, so a login is what helps.
+    ``has_login``: it logs in with OAuth, so a login is what helps. ``circuit``: that of
+    a connected one, which ``retry_in`` is about then.
     """
     match state:
+        case "connected":
+            return _rest(circuit=circuit, rest=retry_in)
         case "connecting":
             return _OPENING.get(phase, _OPENING["connecting"])
         case "backoff" | "failed":
@@ -64,6 +68,20 @@ def next_step(
             return "its calls in flight to end"
         case _:
             return _FIXED.get(state, "")
+
+
+def _rest(*, circuit: str, rest: float | None) -> str:
+    waits = rest is not None and rest > 0
+    after = f"in {pause(rest or 0)}" if waits else "now"
+    match circuit:
+        case "open":
+            return (
+                f"a call that tries it {after}: it answered only errors (circuit open)"
+            )
+        case "half_open":
+            return "a call that tries it: it answered only errors (circuit half open)"
+        case _:
+            return f"the patience it asked for to end {after}" if waits else ""
 
 
 def _reconnection(name: str, *, reason: str, retry_in: float | None) -> str:

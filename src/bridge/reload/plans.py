@@ -69,5 +69,13 @@ def problem_of(remark: Remark) -> Problem:
 
 
 def sentences(plan: Plan) -> list[str]:
-    """The errors of a refused plan, one line each."""
-    return [str(problem_of(remark)) for remark in plan.problems if remark.fatal]
+    """The errors of a refused plan, one line each, with line and column in the file."""
+    return [
+        f"{_place(remark)}{problem_of(remark)}"
+        for remark in plan.problems
+        if remark.fatal
+    ]
+
+
+def _place(remark: Remark) -> str:
+    return "" if remark.at is None else f"{remark.at[0]}:{remark.at[1]}: "

@@ -85,7 +85,8 @@ class Throttle:
             )
         return CircuitOpen(
             f"{self._name} is left alone: it answered only errors"
-            f" ({self._breaker.reason}); its circuit is {self.circuit.value} since"
+            f" ({self._breaker.reason}); its circuit has been"
+            f" {self.circuit.value.replace('_', ' ')} for"
             f" {now - self._breaker.since:.0f} s; nothing ran, try again in"
             f" {wait:.1f} s",
             upstream=self._name,

@@ -77,7 +77,7 @@ async def test_keys_that_wait_for_a_restart_are_told_once(
     ("bad", "reason"),
     [
         (MISSING, "(file): no such file"),
-        (one_broken("a", "c"), "mcpServers.broken.url: missing"),
+        (one_broken("a", "c"), "1:73: mcpServers.broken.url: missing"),
     ],
     ids=["no file", "one server"],
 )

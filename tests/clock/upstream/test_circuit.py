@@ -89,7 +89,7 @@ async def test_after_failures_in_a_row_calls_are_refused_at_once(
         assert isinstance(error, CircuitOpen)
         assert (error.upstream, error.retryable) == ("files", True)
         assert error.retry_after == pytest.approx(opened["retry_in"] - 10, abs=0.1)
-        for words in ("circuit is open since 10 s", "-32603", "nothing ran"):
+        for words in ("circuit has been open for 10 s", "-32603", "nothing ran"):
             assert words in error.public
         assert len(bench.link.sent) == sent
         status = bench.status

@@ -59,9 +59,15 @@ def test_a_refused_plan_is_its_problems_and_status_2(
 ) -> None:
     assert show_plan(REFUSED, form="table") == 2
     assert capsys.readouterr().out.splitlines() == [
-        "config.json:2:1: error, server left out: mcpServers.a.url: missing",
+        "config.json:2:1: error: mcpServers.a.url: missing",
         "config.json: cannot be applied; the bridge goes on with what it runs",
     ]
+
+
+def test_of_two_files_nothing_is_said_about_a_running_bridge() -> None:
+    said = headline(REFUSED, running=False)
+    assert said == "has errors, so the two files cannot be compared"
+    assert headline(EMPTY, running=False) == headline(EMPTY)
 
 
 def test_json_is_what_the_bridge_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,7 @@ def test_what_the_bridge_serves_is_what_the_command_reads() -> None:
         "Tools": "2",
         "Prompts": "0",
         "Resources": "0",
-        "Calls": "1",
+        "In flight": "1",
         "Restarts": "4",
         "Note": "connection refused; retried in 1 min; TLS certificate not verified",
     }
@@ -101,6 +101,11 @@ def test_what_the_bridge_serves_is_what_the_command_reads() -> None:
 def test_a_server_that_is_well_needs_no_reason() -> None:
     assert note(ServerLine(name="a", state="connected", reason="reconnected")) == ""
     assert note(ServerLine(name="a", state="failed", reason="gone")) == "gone"
+
+
+def test_a_connected_server_that_is_left_alone_says_until_when() -> None:
+    line = ServerLine(name="a", state="connected", waits_for="a call that tries it")
+    assert note(line) == "waits for a call that tries it"
 
 
 def test_servers_are_listed_with_what_they_say_they_are() -> None:

@@ -59,6 +59,37 @@ def test_without_a_login_of_its_own_credentials_are_what_helps() -> None:
     )
 
 
+@pytest.mark.requirement("R127")
+@pytest.mark.parametrize(
+    ("circuit", "retry_in", "said"),
+    [
+        ("closed", None, ""),
+        ("closed", 0, ""),
+        ("closed", 19.2, "the patience it asked for to end in 20 s"),
+        (
+            "open",
+            14.3,
+            "a call that tries it in 15 s: it answered only errors (circuit open)",
+        ),
+        (
+            "open",
+            None,
+            "a call that tries it now: it answered only errors (circuit open)",
+        ),
+        (
+            "half_open",
+            None,
+            "a call that tries it: it answered only errors (circuit half open)",
+        ),
+    ],
+)
+def test_a_connected_server_that_is_left_alone_says_why_and_until_when(
+    circuit: str, retry_in: float | None, said: str
+) -> None:
+    shown = next_step("web", state="connected", circuit=circuit, retry_in=retry_in)
+    assert shown == said
+
+
 def test_a_name_is_written_as_a_shell_takes_it() -> None:
     assert next_step("my files; x", state="failed") == (
         "an operator: bridge mcp reconnect 'my files; x'"

@@ -52,10 +52,11 @@ def test_a_refused_plan_changes_nothing_and_is_not_empty_either() -> None:
         Problem("a", "is wrong", hint="right it", server="x", at=(3, 4)),
         Problem("b", "is odd", fatal=False),
     ]
+    assert sentences(refusal(FILE, [Problem("(file)", "gone")])) == ["(file): gone"]
     plan = refusal(FILE, problems)
     assert plan.refused
     assert not plan.is_empty
-    assert sentences(plan) == ["a: is wrong (right it)"]
+    assert sentences(plan) == ["3:4: a: is wrong (right it)"]
     assert plan.problems == (
         Remark(path="a", reason="is wrong", hint="right it", server="x", at=(3, 4)),
         Remark(path="b", reason="is odd", fatal=False),
