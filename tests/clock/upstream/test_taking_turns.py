@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from bridge.contract.upstream import Poke
 from bridge.errors import ConnectFailed, RequestRefused, UpstreamUnavailable
+from bridge.upstream.line import Manner
 from bridge.upstream.turns import HOST, MACHINE, Place, PutAside, Turns, authority_of
 from kit.upstream import (
     Bench,
@@ -260,16 +261,18 @@ async def test_one_that_is_alone_waits_for_nobody(autojump_clock: MockClock) -> 
     assert trio.current_time() == 0.0
 
 
-async def test_a_crash_in_an_attempt_gives_the_turn_back(
+async def test_an_attempt_that_is_over_gives_its_place_to_the_next(
     autojump_clock: MockClock,
 ) -> None:
-    turn = shared().at(Place(name="h", manner=HOST))
-    for _ in range(HOST.at_once * 2):
-        with trio.move_on_after(5):
-            await turn.take(lambda _until, _why: None)
-            await trio.sleep_forever()
-        turn.over()
-    turn.over()
+    turns = shared()
+    place = Place(name="h", manner=Manner(burst=9, at_once=1, hold=1000.0))
+    for _ in range(3):
+        attempt = turns.at(place)
+        await attempt.take(lambda _until, _why: None, within=1.0)
+        attempt.over()
+    await turns.at(place).take(lambda _until, _why: None)  # never over
+    with pytest.raises(PutAside, match="too many others"):
+        await turns.at(place).take(lambda _until, _why: None, within=1.0)
 
 
 async def test_who_will_not_wait_so_long_is_told_at_once(
