@@ -1,5 +1,6 @@
 """Fixtures of the interop tests: the processes that live for a whole session."""
 
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -37,3 +38,12 @@ def http_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entry]:
     folder = tmp_path_factory.mktemp("http")
     with running_sdk_server(folder, "streamable-http") as entry:
         yield entry
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """This process is a thousand clients."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

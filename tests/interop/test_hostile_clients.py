@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import signal
 import socket
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from interop.rig.bridge import RunningBridge, running_bridge
+from interop.rig.gauges import open_files
 from interop.rig.process import descendants
 from interop.rig.raw_client import (
     RawMcp,
@@ -20,8 +20,8 @@ from interop.rig.raw_client import (
     ask,
     connect,
     cpu,
-    descriptors,
     head,
+    leave,
     memory,
     vanish,
 )
@@ -52,39 +52,13 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBridge]:
         yield running
 
 
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """This process is a thousand clients."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def settle(bridge: RunningBridge, wanted: int, *, within: float = 20.0) -> int:
-    """The open files of the bridge, once they are no more than ``wanted``."""
-    deadline = time.monotonic() + within
-    while (now := descriptors(bridge)) > wanted and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return now
-
-
-def leave(streams: list[RawStream]) -> None:
-    """Half of them say goodbye."""
-    for number, stream in enumerate(streams):
-        if number % 2:
-            stream.socket.close()
-        else:
-            vanish(stream.socket)
-
-
 @pytest.mark.usefixtures("many_files")
 @pytest.mark.requirement("B11")
 def test_a_thousand_idle_streams_cost_little_and_leave_nothing(
     bridge: RunningBridge,
 ) -> None:
     leave([RawStream(bridge) for _ in range(20)])  # warm
-    files = settle(bridge, 0, within=2)
+    files = open_files(bridge, 0, within=2)
     before = memory(bridge)
     streams = [RawStream(bridge) for _ in range(STREAMS)]
     each = (memory(bridge) - before) / STREAMS
@@ -92,7 +66,7 @@ def test_a_thousand_idle_streams_cost_little_and_leave_nothing(
     streams.append(RawStream(bridge))
     one_more = time.monotonic() - began
     leave(streams)
-    left = settle(bridge, files)
+    left = open_files(bridge, files)
     print(f"{each:.1f} KiB per stream; one more in {one_more:.3f} s")
     assert each < 256
     assert one_more < PROMPT
@@ -117,11 +91,11 @@ def cycle(bridge: RunningBridge, number: int) -> None:
 def test_clients_that_come_and_vanish_leave_nothing(bridge: RunningBridge) -> None:
     for number in range(400):  # warm
         cycle(bridge, number)
-    files = settle(bridge, 0, within=2)
+    files = open_files(bridge, 0, within=2)
     before = memory(bridge)
     for number in range(CYCLES):
         cycle(bridge, number)
-    left = settle(bridge, files)
+    left = open_files(bridge, files)
     grown = (memory(bridge) - before) / 1024
     print(f"{CYCLES} cycles: {left - files:+} files, {grown:+.1f} MiB")
     assert left <= files + 10

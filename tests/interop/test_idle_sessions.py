@@ -1,7 +1,6 @@
 """A thousand clients that only listen, and one that does not even do that."""
 
 import os
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ import pytest
 
 from interop.rig.bridge import RunningBridge, running_bridge
 from interop.rig.gauges import open_files, sessions, settled
-from interop.rig.raw_client import RawMcp, RawStream, memory, vanish
+from interop.rig.raw_client import RawMcp, RawStream, leave, memory, vanish
 from interop.rig.servers import scripted_entry
 
 STREAMS = int(os.environ.get("STREAMS", "1000"))
@@ -36,29 +35,11 @@ def bridge(tmp_path: Path) -> Iterator[RunningBridge]:
         yield running
 
 
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """This process is a thousand clients."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def listener(bridge: RunningBridge) -> RawStream:
     """An open session that has shaken hands."""
     stream = RawStream(bridge)
     stream.greet()
     return stream
-
-
-def leave(streams: list[RawStream]) -> None:
-    """Half of them say goodbye."""
-    for number, stream in enumerate(streams):
-        if number % 2:
-            stream.socket.close()
-        else:
-            vanish(stream.socket)
 
 
 @pytest.mark.usefixtures("many_files")

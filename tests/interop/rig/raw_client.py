@@ -145,3 +145,12 @@ def cpu(bridge: RunningBridge) -> float:
     stat = Path(f"/proc/{bridge.process.pid}/stat").read_text("utf-8")
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
+
+
+def leave(streams: list[RawStream]) -> None:
+    """Half of them say goodbye."""
+    for number, stream in enumerate(streams):
+        if number % 2:
+            stream.socket.close()
+        else:
+            vanish(stream.socket)
