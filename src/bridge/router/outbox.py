@@ -7,11 +7,15 @@ too slow to keep: the outbox closes with the reason "overflow" and nobody else w
 """
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from weakref import WeakSet
 
 import msgspec
 import trio
+
+
+def nobody() -> None:
+    """Nobody has to be told."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -97,6 +101,8 @@ class Outbox:
         self.closed = False
         self.reason = ""
         self.dropped = 0
+        #: Called once, after it has closed: its reader may be stuck in a write.
+        self.on_give_up: Callable[[], None] = nobody
 
     @property
     def queued(self) -> int:
@@ -194,7 +200,9 @@ class Outbox:
 
     def give_up(self) -> None:
         """Its reader is too slow to keep: drop everything, and close."""
+        self.dropped += len(self._slots)
         self._slots.clear()
         self._keyed.clear()
         self._grow(-self._bytes)
         self.close("overflow")
+        self.on_give_up()

@@ -6,6 +6,7 @@ server-initiated traffic waits for ``notifications/initialized``.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -17,7 +18,7 @@ from bridge.contract.upstream import CallReply, UpstreamAddress
 from bridge.errors import Overloaded
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
-from bridge.router.outbox import Budget, Outbox
+from bridge.router.outbox import Budget, Outbox, nobody
 from bridge.router.policy import View
 
 SessionTransport = Literal["sse", "mcp"]
@@ -182,6 +183,8 @@ class Sessions:
             expires_at=expires_at,
             log=log,
         )
+        if transport == "sse":  # there, the stream is the session
+            session.outbox.on_give_up = partial(self.close, session, "overflow")
         self._by_id[session_id] = session
         self._count[principal] = self._count.get(principal, 0) + 1
         log.emit(events.SESSION_OPENED, subject=str(principal), route=transport)
@@ -201,6 +204,7 @@ class Sessions:
         del self._by_id[session.session_id]
         self._uncount(session.principal)
         session.close_reason = reason
+        session.outbox.on_give_up = nobody  # nor keeps anything of it alive
         session.closed.set()
         self.on_close(session)
         overflowed = session.outbox.reason == "overflow"

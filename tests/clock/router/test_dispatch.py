@@ -557,11 +557,16 @@ async def test_a_session_that_overflowed_is_reported_as_such(
 ) -> None:
     room = await one_upstream(nursery, RouterRoom(policy("a"), outbox_frames=1))
     client = await room.client()
+    await client.call("tools/call", {"name": "a__echo"})
+    call = room.call_at("a")
     for number in range(2):
         await client.send(Frame(id=number, method="ping"))
-    assert client.session.outbox.reason == "overflow"
+    assert client.session.closed.is_set()
+    assert [type(message) for message in room.heard("a")] == [Cancel]
+    assert not call.reply.open
     room.sessions.close(client.session, "stream ended")
-    assert room.log.named(events.SESSION_OVERFLOWED)
+    [line] = room.log.named(events.SESSION_OVERFLOWED)
+    assert line["queued"] == 1
     [line] = room.log.named(events.SESSION_CLOSED)
     assert line["reason"] == "overflow"
 
