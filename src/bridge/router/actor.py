@@ -28,8 +28,6 @@ from bridge.contract.router import (
 )
 from bridge.contract.upstream import (
     Announce,
-    LogLevel,
-    Subscriptions,
     UpstreamAddress,
     UpstreamMessage,
     UpstreamState,
@@ -40,21 +38,19 @@ from bridge.protocol import methods
 from bridge.protocol.frame import Frame, encode, text_member
 from bridge.router import notices
 from bridge.router.board import Board, Presence
+from bridge.router.interests import Interests
 from bridge.router.namespace import NameConflict
 from bridge.router.policy import EVERYTHING, View
 from bridge.router.relay import log_wanted, tell
 from bridge.router.session import Session, Sessions
 from bridge.router.sieve import Withheld
 from bridge.router.table import Conflict, RoutingTable
-from bridge.router.target import owner_of
 
 #: List changes within this time reach the clients as one (protocol 4.5), in s.
 COALESCE = 0.25
 #: A flapping upstream makes clients read lists again at most this often, in s.
 REJOIN_SPACING = 30.0
 
-_NO_URIS = Subscriptions(uris=frozenset())
-_NO_LEVEL = LogLevel(level=None)
 #: Messages of one turn, and seconds of it: large tables take long to make.
 _AT_ONCE = 64
 _SHARE = 0.02
@@ -79,10 +75,8 @@ class RouterActor:
         self._forward_logs = forward_logs
         self._rules = board.rules
         self._policies = {policy.name: policy for policy in board.rules.policies}
-        # What an upstream was told last; None: not known, so it is told again.
-        self._told: dict[str, Subscriptions | None] = {}
-        self._told_level: dict[str, LogLevel | None] = {}
-        self._interests_moved = self._catalogs_moved = False
+        self._interests = Interests(board, sessions)
+        self._catalogs_moved = False
         self._reported: frozenset[Conflict] = frozenset()
         self._withheld: dict[str, list[Withheld]] = {}
         self._last_rejoin: dict[str, float] = {}
@@ -100,7 +94,7 @@ class RouterActor:
         """Serve until ``stopping`` is set: after the upstreams, when nobody sends."""
         for name, presence in self._board.presences.items():
             tell(presence.address, Announce())
-            self._told[name] = self._told_level[name] = None  # by the one before us
+            self._interests.doubt(name)  # told by the one before us
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._serve)
             await stopping.wait()
@@ -113,8 +107,8 @@ class RouterActor:
                 self._handle_waiting()
                 self._publish_changes()
                 # Many changes that wait together cost one look at all sessions.
-                if self._interests_moved and not self._mailbox.depth:
-                    self._tell_interests()
+                if self._interests.moved and not self._mailbox.depth:
+                    self._interests.tell()
             if waiting.cancelled_caught or trio.current_time() >= self._next_time():
                 self._on_time(trio.current_time())
 
@@ -153,7 +147,7 @@ class RouterActor:
             case Notified():
                 self._notified(message)
             case SubscriptionsChanged():
-                self._interests_moved = True
+                self._interests.moved = True
             case _:
                 assert_never(message)
 
@@ -167,7 +161,7 @@ class RouterActor:
         if known is not None and not known.up and known.catalog is not None:
             self._note_rejoin(name)
         if known is None or known.address.mailbox is not message.address.mailbox:
-            self._forget_told(name)  # a fresh actor has been told nothing
+            self._interests.forget(name)  # a fresh actor has been told nothing
         self._successors.pop(name, None)
         if known is None or known.address.edition < message.address.edition:
             self._overtaken.pop(name, None)  # all of them are older than this one
@@ -247,7 +241,7 @@ class RouterActor:
         unheard = Presence(
             address=address, epoch=0, up=False, state=UpstreamState.CONNECTING
         )
-        self._forget_told(name)
+        self._interests.forget(name)
         self._absent(self._successors.pop(name, unheard), known)
         tell(address, Announce())
 
@@ -260,7 +254,7 @@ class RouterActor:
         for name in [n for n in self._board.presences if n not in names]:
             self._board.presences.pop(name)
             self._successors.pop(name, None)
-            self._forget_told(name)
+            self._interests.forget(name)
         self._overtaken = {n: e for n, e in self._overtaken.items() if n in names}
         self._publish()
         self._follow_access()
@@ -270,7 +264,7 @@ class RouterActor:
         for session in self._sessions.all():
             view = self._board.view_for(session.place, session.entitlement)
             if notices.show(session, view):
-                self._interests_moved = True
+                self._interests.moved = True
 
     def _set(self, presence: Presence) -> None:
         name = presence.address.name
@@ -286,7 +280,7 @@ class RouterActor:
 
     def _catalog_moved(self) -> None:
         self._catalogs_moved = True
-        self._interests_moved = True  # a URI may have another owner now
+        self._interests.moved = True  # a URI may have another owner now
         if self._rules.conflict_resolution == "error":
             self._publish()  # each by itself: only the one in conflict is kept out
 
@@ -402,42 +396,6 @@ class RouterActor:
                 for policy in self._rules.policies
             )
             _flag_changes(session, then, now, rejoined=back)
-
-    # --- what sessions want of upstreams ---
-
-    def _tell_interests(self) -> None:
-        self._interests_moved = False
-        wanted, level = self._interests()
-        for name, presence in self._board.presences.items():
-            if not presence.up:
-                continue
-            uris = Subscriptions(uris=frozenset(wanted.get(name, ())))
-            if self._told.get(name, _NO_URIS) != uris:
-                self._told[name] = uris
-                tell(presence.address, uris)
-            if self._told_level.get(name, _NO_LEVEL) != level:
-                self._told_level[name] = level
-                tell(presence.address, level)
-
-    def _interests(self) -> tuple[dict[str, set[str]], LogLevel]:
-        wanted: dict[str, set[str]] = {}
-        levels: list[str] = []
-        for session in self._sessions.all():
-            if session.log_level is not None:
-                levels.append(session.log_level)
-            if not session.subscriptions:
-                continue
-            table = self._board.table(session.view)
-            for uri in session.subscriptions:
-                route = owner_of(table, session.learned_owner, uri)
-                if route is not None:
-                    wanted.setdefault(route.upstream, set()).add(uri)
-        level = min(levels, key=methods.LOG_LEVELS.index, default=None)
-        return wanted, LogLevel(level=level)
-
-    def _forget_told(self, name: str) -> None:
-        self._told.pop(name, None)
-        self._told_level.pop(name, None)
 
     # --- notifications of upstreams ---
 
