@@ -68,10 +68,10 @@ def plan_of(config: UpstreamConfig) -> HealthPlan:
     check = config.health_check
     return HealthPlan(
         enabled=check.enabled,
-        probe_every=max(check.interval_ms / 1000, _LEAST),
-        probe_timeout=check.timeout_ms / 1000,
-        ping_every=max(check.keep_alive_interval_ms / 1000, _LEAST),
-        ping_timeout=check.keep_alive_timeout_ms / 1000,
+        probe_every=max(check.interval, _LEAST),
+        probe_timeout=check.timeout,
+        ping_every=max(check.keep_alive_interval, _LEAST),
+        ping_timeout=check.keep_alive_timeout,
         allowed=check.max_consecutive_failures,
     )
 

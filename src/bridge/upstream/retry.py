@@ -45,10 +45,10 @@ def policy_of(config: UpstreamConfig, failover: FailoverConfig) -> RetryPolicy:
     health = config.health_check
     return RetryPolicy(
         quick_attempts=config.retry_attempts,
-        quick_delay=config.retry_delay_ms / 1000,
-        base=health.restart_delay_ms / 1000,
+        quick_delay=config.retry_delay,
+        base=health.restart_delay,
         attempts=health.max_restart_attempts,
-        slow=failover.recovery_interval_ms / 1000,
+        slow=failover.recovery_interval,
         auto_restart=health.auto_restart,
         for_ever=failover.enabled,
     )
