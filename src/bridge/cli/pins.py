@@ -120,7 +120,7 @@ async def _send(
             "and stays held back; look again with 'bridge tool pending'"
         )
     if trouble:
-        complain(f"lasts until the bridge is restarted only: {printable(trouble)}")
+        complain(f"this counts only until the bridge restarts: {printable(trouble)}")
     return EXIT_FAILED if misfits or trouble else EXIT_OK
 
 
