@@ -34,6 +34,7 @@ from bridge.wire.posts import Body, Posts
 #: Room beside the calls for notifications and answers to the server's questions.
 _BESIDE_CALLS = 32
 _FAREWELL = 3.0
+_CLOSE_DEADLINE = 3.0
 #: Resumptions in a row that brought nothing new.
 _RESUMPTIONS = 5
 #: The body of an answer that says nothing is read to its end, to keep the connection.
@@ -99,6 +100,8 @@ class _StreamableHttpLink:
         with trio.move_on_after(_FAREWELL, shield=True):
             if self._session and self._inbox.error is None:
                 await self._farewell()
+        # A server that is deaf to the farewell must not keep the connections.
+        with trio.move_on_after(_CLOSE_DEADLINE, shield=True):
             await self._pool.aclose()
 
     # -- the link ------------------------------------------------------------------

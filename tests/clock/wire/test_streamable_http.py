@@ -708,8 +708,12 @@ async def test_a_deaf_server_does_not_hold_up_the_farewell(
     async with world(script) as w:
         async with w.transport.open() as link:
             await initialize(link)
+            for upstream_id in (2, 3):  # at once: two connections, one says farewell
+                ask(link, "tools/list", upstream_id=upstream_id)
+            await trio.sleep(1)
             began = trio.current_time()
         assert trio.current_time() - began == pytest.approx(3)
+        assert all(stream.has_left for stream in w.network.connections)
 
 
 async def test_headers_of_a_message_are_asked_for_by_frame(
