@@ -20,7 +20,8 @@ any           an operator reconnects                     CLOSED
 A failure is what speaks against the server: no answer in time, a broken answer, HTTP
 429 and 5xx, JSON-RPC -32603. Any other answer, an error of the client's or a tool's
 ``isError`` too, proves that it works and forgives earlier failures. What a client
-cancelled, what the bridge did not send, 401 and 403 say nothing.
+cancelled, what the bridge did not send, 401 and 403 say nothing. Nor does a refused
+connection: the link is asked at once whether the server is there at all.
 
 One broken tool is not a broken server: failures of a single name count only when there
 are `LONE` times as many.
@@ -36,6 +37,7 @@ from msgspec.structs import replace
 
 from bridge.config.model import FailoverConfig
 from bridge.errors import (
+    ConnectFailed,
     DestinationRefused,
     Forbidden,
     LinkBusy,
@@ -54,7 +56,15 @@ _SPREAD = 0.1  # many bridges, or sessions, do not come back at once
 TRIAL_HINT = 1.0
 _TOO_MANY = 429
 _SERVER_FAULT = 500
-_NO_VERDICT = (Unauthorized, Forbidden, SessionLost, LinkBusy, DestinationRefused)
+#: What does not connect answers nothing at all: that is the connection's business.
+_NO_VERDICT = (
+    Unauthorized,
+    Forbidden,
+    SessionLost,
+    LinkBusy,
+    ConnectFailed,
+    DestinationRefused,
+)
 
 
 class Circuit(Enum):

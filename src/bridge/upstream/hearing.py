@@ -5,7 +5,7 @@ Synchronous throughout; each thing goes to the one part it concerns.
 
 from typing import assert_never
 
-from bridge.errors import SessionLost, Unauthorized
+from bridge.errors import ConnectFailed, SessionLost, Unauthorized
 from bridge.observe.status import RoundTrip
 from bridge.protocol.frame import Frame
 from bridge.upstream.connection import Connection
@@ -75,5 +75,5 @@ class Hearing:
             self.dropped += 1
         elif isinstance(error, SessionLost):
             self._lifecycle.feed(event_of(error))
-        elif of_a_call and isinstance(error, Unauthorized):
-            self._vitals.ping()  # this one call, or all of us?
+        elif of_a_call and isinstance(error, Unauthorized | ConnectFailed):
+            self._vitals.doubt()  # this one call, or all of us?

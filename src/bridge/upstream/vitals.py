@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from bridge.config.model import HealthCheckConfig
-from bridge.errors import BridgeError, LinkError, Unauthorized
+from bridge.errors import BridgeError, ConnectFailed, LinkError, Unauthorized
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.protocol.dialogue import Ask, Told
@@ -67,6 +67,7 @@ class Vitals:
         self._rejected = rejected
         self.withholds: Callable[[Ask], bool] = _nothing
         self._connection: Connection | None = None
+        self._doubting = False
         self._health = health.newborn(0.0)
         self._rng = rng
         self._rests_until = -inf
@@ -74,6 +75,7 @@ class Vitals:
     def open(self, connection: Connection) -> None:
         """The upstream is ready."""
         self._connection = connection
+        self._doubting = False
         now, chance = trio.current_time(), self._rng.random()
         self._health = health.newborn(now, plan=self._plan, chance=chance)
         self._schedule()
@@ -103,9 +105,11 @@ class Vitals:
             self._begin(check[1])
         self._schedule()
 
-    def ping(self) -> None:
-        """Ask at once: there is a doubt."""
-        self._begin(Check.PING)
+    def doubt(self) -> None:
+        """Ask at once whether the server is there; one question serves many doubts."""
+        if self._connection is not None and not self._doubting:
+            self._doubting = True
+            self._begin(Check.PING)
 
     def _schedule(self) -> None:
         check = health.next_check(self._plan, self._health)
@@ -133,10 +137,13 @@ class Vitals:
 
     def _ask(self, connection: Connection, ask: Ask, *, timeout: float) -> None:
         def done(outcome: Told | LinkError) -> None:
+            self._doubting = False
             if isinstance(outcome, Told):
                 self._judge(ask.method, health.objection(outcome))
             elif isinstance(outcome, Unauthorized):
                 self._rejected(outcome)
+            elif isinstance(outcome, ConnectFailed):
+                self._lost(outcome.public)  # nobody there: reconnecting finds out when
             else:
                 self._judge(ask.method, outcome.public)
 

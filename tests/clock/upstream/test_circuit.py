@@ -11,6 +11,7 @@ from bridge.contract.upstream import Answered, Cancel, Poke
 from bridge.errors import (
     CallTimeout,
     CircuitOpen,
+    ConnectFailed,
     Forbidden,
     LinkError,
     LinkLost,
@@ -410,3 +411,21 @@ async def test_the_names_of_what_failed_need_no_params(
         _, outcome = bench.call("tools/call", ["no object"])
         await outcome.wait()
         assert isinstance(await call(bench), CircuitOpen)
+
+
+@pytest.mark.requirement("C20")
+async def test_a_server_that_is_not_there_is_reconnected_to_and_opens_no_circuit(
+    autojump_clock: MockClock,
+) -> None:
+    bench = Bench()
+    gone = ConnectFailed("connection refused")
+    refused_with(bench, gone)
+    async with ready(bench):
+        del bench.server.methods["ping"]
+        for outcome in [bench.call()[1] for _ in range(20)]:
+            assert not (await outcome.error(UpstreamUnavailable)).written
+        assert len(bench.server.held) == 1  # one question for all the doubts
+        assert bench.status.phase == "ready"
+        bench.server.fail_held(gone)
+        await trio.sleep(1)
+        assert (bench.status.circuit, bench.status.phase) == ("closed", "backing_off")

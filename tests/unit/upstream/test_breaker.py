@@ -224,7 +224,7 @@ def test_the_longer_of_pause_and_circuit_counts() -> None:
         *((RequestRefused("x", status=s), None) for s in (400, 404, 409, 418, 301)),
         (LinkTimeout("x"), True),
         (LinkLost("x"), True),
-        (ConnectFailed("x"), True),
+        (ConnectFailed("x"), None),
         (LinkError("x"), True),
         (LinkBusy("x"), None),
         (Unauthorized("x"), None),
