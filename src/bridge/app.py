@@ -185,9 +185,8 @@ class Bridge:
                 raise BridgeStopping("the bridge is stopping; nothing was changed")
             difference = diff(self._config, config)
             wanted = applied(self._config, config)
-            self._assembly.configure(
-                wanted.upstreams
-            )  # what it refuses changes nothing
+            # First of all: what it refuses changes nothing.
+            self._assembly.configure(wanted.upstreams)
             self._config = wanted
             self.control.configure(self._config.upstreams)
             self.control.left_out = self._config.left_out
