@@ -117,7 +117,14 @@ def troubles_of(
 ) -> tuple[str, ...]:
     """Whatever is not as it should be, one sentence each."""
     said = [_keys_trouble(keys)] if keys is not None and keys.state != "valid" else []
-    return (*said, *(_trouble(each) for each in upstreams if each.state not in _FINE))
+    return (*said, *(_trouble(each) for each in upstreams if not _serves(each)))
+
+
+def _serves(status: UpstreamStatus) -> bool:
+    """It is as it should be. One that is connected and left alone is not."""
+    return status.state in _FINE and not (
+        status.state == UpstreamState.CONNECTED.value and status.waits_for
+    )
 
 
 def _keys_trouble(keys: KeysStatus) -> str:

@@ -209,6 +209,32 @@ async def test_all_upstreams_down_is_degraded_with_counts_and_reasons(
     assert place.control.status().state == "draining"
 
 
+@pytest.mark.requirement("R127", "R138")
+async def test_a_connected_server_that_is_left_alone_degrades_the_bridge(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    place = Place()
+    await place.start(nursery)
+    place.room.up("b")
+    await wait_all_tasks_blocked()
+    for name in ("a", "b", "Not Yet"):
+        place.control.publish(UpstreamStatus(name=name, state="connected"))
+    assert (place.control.status().state, place.control.status().troubles) == (
+        "ready",
+        (),
+    )
+    place.control.publish(
+        UpstreamStatus(name="a", state="connected", circuit="open", retry_at=9)
+    )
+    status = place.control.status()
+    assert (status.ready, status.state) == (True, "degraded")
+    (trouble,) = status.troubles
+    assert trouble == (
+        "a is connected: waits for a call that tries it in 9 s:"
+        " it answered only errors (circuit open)"
+    )
+
+
 @pytest.mark.requirement("R7")
 async def test_a_server_left_out_for_its_configuration_is_shown_with_the_reason(
     nursery: trio.Nursery, autojump_clock: object

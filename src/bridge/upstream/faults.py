@@ -28,12 +28,22 @@ _UNAVAILABLE = 503
 
 def lost(name: str, reason: str, *, written: bool) -> UpstreamLost:
     """The link went away under a call."""
-    may = "may or may not have run" if written else "did not run"
     return UpstreamLost(
-        f"the connection to {name} was lost ({reason}); the request {may}",
+        f"the connection to {name} was lost ({reason}); {_ran(written=written)}",
         upstream=name,
         written=written,
     )
+
+
+def failed(name: str, reason: str) -> UpstreamLost:
+    """An answer came that says nothing of the call but that something went wrong."""
+    return UpstreamLost(
+        f"{name} failed ({reason}); {_ran(written=True)}", upstream=name, written=True
+    )
+
+
+def _ran(*, written: bool) -> str:
+    return f"the request {'may or may not have run' if written else 'did not run'}"
 
 
 def unreadable(name: str, reason: str) -> UpstreamLost:
@@ -89,8 +99,10 @@ def unavailable(
     written: bool = False,
 ) -> UpstreamUnavailable:
     """The upstream is not there; nothing was executed unless ``written``."""
+    # "is connected" would be no reason
+    what = "did not take the call" if state == "connected" else f"is {state}"
     return UpstreamUnavailable(
-        f"{name} is {state}: {reason or 'not ready'}",
+        f"{name} {what}: {reason or 'not ready'}; {_ran(written=written)}",
         upstream=name,
         state=state,
         retry_after=retry_after,
@@ -145,7 +157,7 @@ def _refused(error: RequestRefused, *, name: str) -> BridgeError:
     to come back has refused it.
     """
     if error.status >= _SERVER_FAULT and error.status != _UNAVAILABLE:
-        return lost(name, error.public, written=True)
+        return failed(name, error.public)
     if error.status == _TOO_MANY:
         return overloaded(name, error.public, retry_after=error.retry_after)
     return unavailable(

@@ -61,6 +61,27 @@ def test_what_was_not_written_did_not_run() -> None:
     assert "may or may not" in lost("files", "gone", written=True).public
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RequestRefused("status 500", status=500),
+            "files failed (status 500); the request may or may not have run",
+        ),
+        (
+            RequestRefused("busy", status=503),
+            "files did not take the call: busy; the request may or may not have run",
+        ),
+        (
+            RequestRefused("status 503", status=503, retry_after=3.0),
+            "files did not take the call: status 503; the request did not run",
+        ),
+    ],
+)
+def test_what_is_known_of_a_refused_call_is_said(error: LinkError, said: str) -> None:
+    assert outcome_of(error, name="files", written=True).public == said
+
+
 def test_the_servers_wish_to_wait_is_passed_on() -> None:
     error = RequestRefused("503", status=503, retry_after=3.0)
     outcome = outcome_of(error, name="files", written=True)
