@@ -16,8 +16,7 @@ from bridge.cli.remote import Target, socket_of
 from bridge.cli.table import Format, printable, show_json, show_table
 from bridge.config import Loaded, diff, format_problems
 from bridge.contract.reload import Plan
-from bridge.errors import Problem
-from bridge.reload.plans import plan_of, problem_of, refusal
+from bridge.reload.plans import plan_of, problem_of, refusal, unreadable
 
 PLAN_PAGE = ("GET", "/config/plan")
 RELOAD_PAGE = ("POST", "/config/reload")
@@ -42,8 +41,11 @@ def compare(
 ) -> Plan:
     """What a bridge that runs the old file would make of the new one."""
     for found in (old, new):
-        if (problems := _errors(found)) is not None:
-            return refusal(_source(found), problems)
+        if isinstance(found, Refused):
+            return unreadable(found.source, found.error)
+        file, loaded = found
+        if any(problem.fatal for problem in loaded.problems):
+            return refusal(file, loaded.problems)
     assert not isinstance(old, Refused)
     assert not isinstance(new, Refused)
     before, after = old[1].config, new[1].config
@@ -54,17 +56,6 @@ def compare(
         new=after,
         problems=new[1].problems,
     )
-
-
-def _source(found: tuple[str, Loaded] | Refused) -> str:
-    return found.source if isinstance(found, Refused) else found[0]
-
-
-def _errors(found: tuple[str, Loaded] | Refused) -> tuple[Problem, ...] | None:
-    if isinstance(found, Refused):
-        return found.error.problems or (Problem("(file)", found.error.public),)
-    problems = found[1].problems
-    return problems if any(problem.fatal for problem in problems) else None
 
 
 def show_plan(plan: Plan, *, form: Format, running: bool = True) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from bridge.config import Config, Difference
 from bridge.config.keys import changed_keys
 from bridge.contract.reload import Plan, Remark
-from bridge.errors import Problem
+from bridge.errors import ConfigError, Problem
 
 
 def plan_of(
@@ -40,6 +40,11 @@ def plan_of(
 def refusal(file: str, problems: Iterable[Problem]) -> Plan:
     """Nothing is applied. Warnings among the problems are told as well."""
     return Plan(file=file, problems=remarks(problems))
+
+
+def unreadable(file: str, error: ConfigError) -> Plan:
+    """The refusal of a file nothing can be made of."""
+    return refusal(file, error.problems or (Problem("(file)", error.public),))
 
 
 def remarks(problems: Iterable[Problem]) -> tuple[Remark, ...]:

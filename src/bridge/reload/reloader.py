@@ -19,7 +19,7 @@ from bridge.errors import BridgeError, ConfigError, Problem
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
 from bridge.reload.follower import Follower
-from bridge.reload.plans import plan_of, refusal, sentences
+from bridge.reload.plans import plan_of, refusal, sentences, unreadable
 from bridge.reload.source import ConfigSource
 
 #: Longer than a file may take to read and a server to be replaced; then whoever asked
@@ -56,7 +56,7 @@ class Reloader:
         self._log = log
         self._next = _Round()
         self._wanted = trio.Event()
-        self._waiting: tuple[str, ...] = ()  # keys that need a restart
+        self._restart_keys: tuple[str, ...] = ()  # told to need a restart
         self._owners = cycle(f"configuration {n}" for n in range(_TAUGHT))
         self._teach(running.config())
         self._follower = Follower(
@@ -132,7 +132,7 @@ class Reloader:
     def _is_known(self, plan: Plan) -> bool:
         """Nothing is new but what has been said to need a restart."""
         rest = msgspec.structs.replace(plan, restart=())
-        return rest.is_empty and plan.restart == self._waiting
+        return rest.is_empty and plan.restart == self._restart_keys
 
     async def _examine(self) -> tuple[Plan, Loaded | None]:
         """The plan, and what it would apply; None where it must be refused."""
@@ -140,8 +140,7 @@ class Reloader:
         try:
             loaded = await self._source.load()
         except ConfigError as error:
-            problems = error.problems or (Problem("(file)", error.public),)
-            return refusal(file, problems), None
+            return unreadable(file, error), None
         if any(problem.fatal for problem in loaded.problems):
             return refusal(file, loaded.problems), None
         old, new = self._running.config(), loaded.config
@@ -171,7 +170,7 @@ class Reloader:
                 reason=problem.reason,
                 hint=problem.hint,
             )
-        self._waiting = plan.restart
+        self._restart_keys = plan.restart
         self._say(events.BRIDGE_RELOADED, plan)
         self._follower.heed_settings()
         return plan
