@@ -118,7 +118,7 @@ class Announcer:
             since=life.state.since,
             retry_at=counts.rests_until if life.retry_at is None else life.retry_at,
             circuit=counts.circuit,
-            transport=self._config.transport or "",
+            transport=self._config.transport or "auto",
             revision=catalog.revision,
             server=server_label(catalog),
             epoch=life.epoch,

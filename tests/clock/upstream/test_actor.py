@@ -38,6 +38,7 @@ async def test_the_way_to_ready_is_published_step_by_step(
         assert [entry.key for entry in up.catalog.tools] == ["echo"]
         assert up.catalog.instructions == "be kind"
         assert bench.status.server == "scripted 1"
+        assert bench.status.transport == "auto"  # none was named
         assert (bench.status.tools, bench.status.epoch) == (1, 1)
 
 
