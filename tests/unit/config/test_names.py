@@ -13,7 +13,7 @@ NAMES = ("My Server", "my-server-2", "Ünï", "***")
         ("My Server", "My Server"),
         ("my-server", "My Server"),
         ("my-server-2", "my-server-2"),
-        ("uni", "Ünï"),
+        ("u-ni", "Ünï"),
         ("***", "***"),
         ("my server", None),
         ("MY-SERVER", None),
