@@ -85,7 +85,9 @@ class SeededTokens:
 class Upstream:
     """One incarnation: an actor and the owner of its tokens."""
 
-    def __init__(self, room: "LoginRoom", *, ports: Ports) -> None:
+    def __init__(
+        self, room: "LoginRoom", *, ports: Ports, before: "Upstream | None" = None
+    ) -> None:
         config, bridge = room.config, room.bridge
         self.mailbox: Mailbox[UpstreamMessage] = Mailbox(bound=256)
         self.router: Mailbox[RouterMessage] = Mailbox(bound=1024)
@@ -96,15 +98,16 @@ class Upstream:
         self._changed = trio.Event()
         self._numbers = itertools.count(1)
         http = HttpClients(room.network)
-        store = open_store(
-            bridge, ports, home=HOME, log=room.log, servers=[(config.name, config.url)]
-        )
+        servers = [(config.name, config.url)]
+        self.store = open_store(bridge, ports, home=HOME, log=room.log, servers=servers)
+        if before is not None:  # one store for all editions of one bridge
+            self.store = before.store
         self.account = open_account(
             config,
             bridge,
             ports=ports,
             http=http,
-            store=store,
+            store=self.store,
             reception=Reception(desk=room.desk, browser=ports.browser),
             log=room.log,
         )
@@ -303,9 +306,14 @@ class LoginRoom:
         )
 
     @asynccontextmanager
-    async def running(self, *, ports: Ports | None = None) -> AsyncGenerator[Upstream]:
-        """The upstream in the background; at the end it has stopped."""
-        upstream = Upstream(self, ports=ports or self.ports)
+    async def running(
+        self, *, ports: Ports | None = None, before: Upstream | None = None
+    ) -> AsyncGenerator[Upstream]:
+        """The upstream in the background; at the end it has stopped.
+
+        ``before``: it is the next edition of that one, in the same bridge.
+        """
+        upstream = Upstream(self, ports=ports or self.ports, before=before)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(upstream.actor.run, upstream.stopping)
             yield upstream

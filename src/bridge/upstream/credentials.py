@@ -9,7 +9,6 @@ for the one refresh there is.
 import random  # noqa: TID251 - only the type; the generator is handed in
 from collections.abc import Callable, Mapping
 from functools import partial
-from math import inf, isinf
 from typing import assert_never
 
 import trio
@@ -34,6 +33,7 @@ from bridge.upstream import state as link
 from bridge.upstream.account import Account
 from bridge.upstream.login import Invitation
 from bridge.upstream.login_allowance import MOST, PERIOD, LoginAllowance
+from bridge.upstream.login_status import status_of
 from bridge.upstream.token_owner import Tell, Verdict
 from bridge.wire.link import Refusal
 
@@ -192,7 +192,8 @@ class Credentials:
         self._log.emit(events.OAUTH_PREFLIGHT_STARTED)
         try:
             async with trio.open_nursery() as self._nursery:
-                await self._read_store()
+                if not self._took_unsaved():
+                    await self._read_store()
                 if self._state.phase is not Phase.ABSENT:
                     self._log.emit(events.OAUTH_PREFLIGHT_PASSED)
                 self._ready = True
@@ -223,9 +224,20 @@ class Credentials:
     async def _look(self) -> None:
         """Has somebody else written, or removed, the stored login?"""
         await self._account.stored.save_again()
+        if self._took_unsaved():
+            return
         stamp = await self._account.stored.stamp()
         if stamp is not None and stamp != self._stamp and not self._is_busy():
             await self._read_store()
+
+    def _took_unsaved(self) -> bool:
+        """The edition before, or after, has newer tokens that the disk did not take."""
+        waiting = self._account.stored.unsaved
+        newer = waiting is not None and waiting != self._state.credential
+        if waiting is None or not newer or self._state.phase is Phase.REFRESHING:
+            return False
+        self._feed(moves.Loaded(waiting, self._rng.random()))
+        return True
 
     def _is_busy(self) -> bool:
         """We are about to write ourselves."""
@@ -474,25 +486,12 @@ class Credentials:
         """Publish a snapshot, and wake whoever waits for a change."""
         self._changed.set()
         self._changed = trio.Event()
-        self._publish(self._status())
-
-    def _status(self) -> OAuthStatus:
-        state, held = self._state, self._state.credential
-        pending = state.logging_in and self._invitation is not None
-        renewed = state.phase in {Phase.VALID, Phase.STALE} and state.refreshable
-        due = state.due_in(self._now()) if renewed else inf
-        return OAuthStatus(
-            name=self._account.settings.name,
-            state="login_pending" if pending else state.phase.value,
-            expires_at=None if held is None else held.tokens.expires_at,
-            refresh_at=None if isinf(due) else self._clock.now() + due,
-            scopes=() if held is None else tuple(held.tokens.scope.split()),
-            issuer="" if held is None else held.issuer,
-            login_url="" if self._invitation is None else self._invitation.url,
-            user_code="" if self._invitation is None else self._invitation.user_code,
-            last_error=state.reason,
-            generation=state.generation,
-            serving=state.serving,
-            logging_in=state.logging_in,
-            logins=self._logins,
+        self._publish(
+            status_of(
+                self._state,
+                name=self._account.settings.name,
+                invitation=self._invitation,
+                logins=self._logins,
+                now=self._now(),
+            )
         )

@@ -30,6 +30,7 @@ from bridge.upstream.store_names import (
     shared_urls,
     short_hash,
 )
+from bridge.upstream.token_store import Unsaved
 
 #: A server moves to a new issuer now and then; dynamic ones must not fill the file.
 MOST_CLIENTS = 16
@@ -81,6 +82,7 @@ class FileStore:
         self._home = home
         self._old_homes = old_homes
         self._lock_within = lock_within
+        self._unsaved: dict[Path, Unsaved] = {}
 
     def serve(self, servers: Iterable[tuple[str, str]]) -> None:
         """A shelf in use keeps its files. Raises `AddressRefused`."""
@@ -92,10 +94,12 @@ class FileStore:
         digits = short_hash(resource)
         shared = digits in self._shared
         stem = f"{digits}-{file_slug(name)}" if shared else digits
+        tokens = self._folder / f"server-hash-{stem}.json"
         return FileShelf(
             resource=resource,
             url_hash=digits,
-            tokens=self._folder / f"server-hash-{stem}.json",
+            tokens=tokens,
+            unsaved=self._unsaved.setdefault(tokens, Unsaved()),
             clients=self._folder / f"client-hash-{stem}.json",
             done=self._folder / f"import-hash-{stem}.done",
             old=old_files(
@@ -123,7 +127,9 @@ class FileShelf:
         old: tuple[Path, ...],
         files: StoreFiles,
         lock_within: float,
+        unsaved: Unsaved,
     ) -> None:
+        self.unsaved = unsaved
         self._resource = resource
         self._url_hash = url_hash
         self._tokens = tokens

@@ -16,7 +16,7 @@ from bridge.oauth.provider import Client
 from bridge.oauth.settings import OAuthSettings
 from bridge.observe import catalogue as events
 from bridge.observe.logging import Log
-from bridge.upstream.token_store import Shelf
+from bridge.upstream.token_store import Shelf, Unsaved
 
 _STORE_DEADLINE = 10.0
 
@@ -30,7 +30,7 @@ class StoredLogin:
         self._shelf = shelf
         self._settings = settings
         self._log = log
-        self._unsaved: Credential | None = None
+        self._waiting = shelf.unsaved
         self.exists = False
         self.trouble = ""
 
@@ -79,16 +79,17 @@ class StoredLogin:
 
     async def keep(self, credential: Credential) -> None:
         """Store it, or keep it until it can be stored."""
-        self._unsaved = self.hidden(credential)
+        self._waiting.credential = self.hidden(credential)
         await self.save_again()
 
     async def save_again(self) -> None:
         """Store what could not be stored, if there is such."""
-        if self._unsaved is None:
+        if self._waiting.credential is None:
             return
         try:
             with trio.fail_after(_STORE_DEADLINE):
-                await self._shelf.save(self._without_secret(self._unsaved))
+                async with self._waiting.lock:
+                    await self._save(self._waiting)
         except trio.TooSlowError:
             # A disk that hangs costs time, not the tokens.
             late = f"the token store took longer than {_STORE_DEADLINE:g} s"
@@ -96,8 +97,14 @@ class StoredLogin:
             return
         except StorageError as error:
             self._trouble(error)
-            return
-        self._unsaved = None
+
+    async def _save(self, waiting: Unsaved) -> None:
+        credential = waiting.credential
+        if credential is None:
+            return  # another edition of the upstream has stored it meanwhile
+        await self._shelf.save(self._without_secret(credential))
+        if waiting.credential is credential:
+            waiting.credential = None
         self.exists = True
         self.trouble = ""
         self._log.emit(events.OAUTH_TOKENS_SAVED, url_hash=self.url_hash)
@@ -105,12 +112,12 @@ class StoredLogin:
     @property
     def unsaved(self) -> Credential | None:
         """What could not be stored yet."""
-        return self._unsaved
+        return self._waiting.credential
 
     async def forget_refresh(self, refused: Credential) -> None:
         """Keep the login without the refresh token its provider refused."""
         async with self.held_at_best():
-            stored = self._unsaved or await self.load()
+            stored = self.unsaved or await self.load()
             if stored is not None and stored.tokens == refused.tokens:
                 bare = replace(stored.tokens, refresh_token="")
                 await self.keep(replace(stored, tokens=bare))
@@ -118,16 +125,17 @@ class StoredLogin:
     async def take_out(self, expired: Credential, reason: str) -> None:
         """Erase this very login; one that another process stored meanwhile stays."""
         async with self.held_at_best():
-            stored = self._unsaved or await self.load()
+            stored = self.unsaved or await self.load()
             if stored is not None and stored.tokens == expired.tokens:
                 await self.erase(reason)
 
     async def erase(self, reason: str) -> None:
         """Take the login out of the store."""
-        self._unsaved = None
         self.exists = False
         try:
-            erased = await self._shelf.erase()
+            async with self._waiting.lock:
+                self._waiting.credential = None
+                erased = await self._shelf.erase()
         except StorageError as error:
             self._trouble(error)
             return

@@ -4,12 +4,30 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+import trio
+
 from bridge.oauth.credential import Credential
 from bridge.oauth.provider import Client
 
 
+class Unsaved:
+    """What the disk did not take yet: one for all owners of a login in this process.
+
+    For an upstream's next edition begins while the one before still serves.
+
+    ``lock`` is held while it is being stored, so that older tokens never replace newer.
+    """
+
+    def __init__(self) -> None:
+        self.credential: Credential | None = None
+        self.lock = trio.Lock()
+
+
 class Shelf(Protocol):
     """The place of one upstream in the store. Every method raises `StorageError`."""
+
+    @property
+    def unsaved(self) -> Unsaved: ...
 
     @property
     def url_hash(self) -> str:

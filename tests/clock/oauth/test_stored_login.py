@@ -38,6 +38,25 @@ async def test_a_disk_that_takes_nothing_costs_no_login_and_is_tried_again(
         assert room.provider.counts.logins == 1
 
 
+@pytest.mark.requirement("D12", "P6")
+async def test_the_next_edition_of_an_upstream_has_the_tokens_the_disk_did_not_take(
+    autojump_clock: MockClock,
+) -> None:
+    async with login_room(rules=Rules()) as room:
+        async with room.running() as old:
+            await old.reach("ready")
+            room.files.refuse = disk_full()
+            assert await old.keep_calling(every=300, until=3 * HOUR) == []
+            async with room.running(before=old) as new:
+                await new.reach("ready")
+                room.files.refuse = None
+                until = trio.current_time() + 3 * HOUR
+                assert await new.keep_calling(every=300, until=until) == []
+                assert await old.keep_calling(every=300, until=until + HOUR) == []
+        assert room.stored()["access_token"] in room.provider.tokens.access
+        assert room.provider.counts.logins == 1
+
+
 @pytest.mark.requirement("D12")
 async def test_a_disk_that_cannot_be_read_for_a_while_is_no_removed_login(
     autojump_clock: MockClock,
