@@ -312,16 +312,7 @@ class _World:
         for _ in range(self._plan.reloads):
             await trio.sleep(rng.expovariate(0.6))
             if not self._living.host.dead:
-                self._expect_successors()
                 await self._editor.edit(self._living)
-
-    def _expect_successors(self) -> None:
-        """The next edition of an upstream begins with the tokens that are on the disk.
-
-        Known and not yet put right: what a bad disk did not take is held by the edition
-        before alone, so that its successor uses a refresh token that is used up.
-        """
-        self._vault.excuse(since=self._disk.bad_since)
 
     @property
     def _intruders(self) -> int:
@@ -363,7 +354,6 @@ class _World:
         self._vault.heal()
         self._disk.heal()
         self._clock.skew = 0.0
-        self._expect_successors()
         await self._editor.restore(self._living)
         self._nursery.start_soon(self._operate)
         await trio.sleep(FOUND_WITHIN)
