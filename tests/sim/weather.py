@@ -3,7 +3,6 @@
 import errno
 import random
 from collections.abc import Callable
-from math import inf
 
 import trio
 
@@ -96,8 +95,6 @@ class Disk:
         self._trace = trace
         self.refuse: OSError | None = None
         self.delay = 0.0
-        #: When it refused for the first time.
-        self.bad_since = inf
 
     async def fail(self, rng: random.Random, over: Over) -> None:
         """One trouble after the other."""
@@ -109,7 +106,6 @@ class Disk:
 
     def _begin(self, kind: str) -> None:
         self._trace.fault("disk", kind)
-        self.bad_since = min(self.bad_since, trio.current_time())
         match kind:
             case "disk full":
                 self.refuse = disk_full()
