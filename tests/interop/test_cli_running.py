@@ -117,7 +117,7 @@ def test_a_guarded_bridge_elsewhere_wants_a_token_and_one_here_does_not(
         "OAUTH_AUDIENCE": "x",
     }
     config = {"mcpServers": {"clock": CLOCK}}
-    with running_bridge(config, tmp_path, env=provider) as bridge:
+    with running_bridge(config, tmp_path, env=provider, ready=False) as bridge:
         refused = run_command("status", "--url", bridge.url, folder=tmp_path)
         assert (refused.status, len(refused.lines)) == (1, 1)
         assert "--token" in refused.err

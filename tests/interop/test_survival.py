@@ -173,6 +173,10 @@ def told(guest: Guest) -> int:
     return guest.caller.notified.count("notifications/tools/list_changed")
 
 
+async def has_heard(guest: Guest, *, more_than: int) -> bool:
+    return told(guest) > more_than
+
+
 async def test_the_bridge_is_killed(tmp_path: Path) -> None:
     async with at_work(tmp_path / "bridge") as world:
         async with a_guest(world) as guest:
@@ -277,8 +281,8 @@ async def test_the_configuration_is_reloaded(tmp_path: Path) -> None:
             world.life.send(signal.SIGHUP)
             await eventually(lambda: guest.works("more__echo"))
             assert not await guest.works("lines__echo")
-            names = await guest.list()
-            follows = told(guest) > heard and "lines__echo" not in names
+            await eventually(lambda: has_heard(guest, more_than=heard))
+            follows = "lines__echo" not in await guest.list()
             world.seen["tool list"] = "follows" if follows else "the same"
             world.seen["call in flight"] = await guest.answered()
             world.seen["client session"] = (

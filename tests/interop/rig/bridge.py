@@ -41,7 +41,14 @@ class RunningBridge:
 
     def wait_until_ready(self, within: float = _READY_WITHIN) -> None:
         """Block until ``/health``, then ``/readyz`` answer 200."""
-        for path in ("/health", "/readyz"):
+        self._wait_until_ok("/health", "/readyz", within=within)
+
+    def wait_until_alive(self, within: float = _READY_WITHIN) -> None:
+        """Block until ``/health`` answers 200: without keys it is never ready."""
+        self._wait_until_ok("/health", within=within)
+
+    def _wait_until_ok(self, *paths: str, within: float) -> None:
+        for path in paths:
             url = self.url + path
             self.process.wait_until(lambda url=url: _is_ok(url), within)
 
@@ -105,14 +112,18 @@ def running_bridge(
     env: Mapping[str, str] | None = None,
     args: Sequence[str] = (),
     within: Sequence[str] = (),
+    ready: bool = True,
 ) -> Generator[RunningBridge]:
-    """A ready bridge; afterwards it must stop on SIGTERM with status 0.
+    """A ready bridge, or one that lives; it must stop on SIGTERM with status 0.
 
     Start and stop block, also inside a trio test: nothing else runs then.
     """
     bridge = start_bridge(config, folder, env=env, args=args, within=within)
     try:
-        bridge.wait_until_ready()
+        if ready:
+            bridge.wait_until_ready()
+        else:
+            bridge.wait_until_alive()
         yield bridge
         bridge.stop()
     except Exception as error:
