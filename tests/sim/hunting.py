@@ -1,9 +1,18 @@
 """In which seeds a planted bug is sought: in those where it can show at all."""
 
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from sim.chance import Chance
-from sim.scenario import Plan, Scenario
+from sim.scenario import STDIO, Plan, Scenario
+
+#: Which seed found each planted bug last; written by `sim.page`.
+_FINDINGS = Path(__file__).with_name("findings.toml")
+_PREFACE = """\
+# Which seed found each planted bug when docs/simulation.md was written. Tests try it
+# first and then the others: a number out of date costs time and nothing else.
+"""
 
 #: Far fewer than every run of the tests simulates.
 WITHIN = 100
@@ -16,8 +25,15 @@ def _is_killed_late(plan: Plan) -> bool:
     return late and plan.stop_early is None
 
 
+def _can_end_hung(plan: Plan) -> bool:
+    """What hangs is let hang until the end: nothing ends the server before."""
+    undisturbed = plan.stop_early is None and plan.kill is None
+    return undisturbed and not plan.flaky.isdisjoint(STDIO)
+
+
 #: What a run must hold for a bug with this word in its name to show.
 NEEDS: dict[str, Callable[[Plan], bool]] = {
+    "a hang": _can_end_hung,
     "stop": lambda plan: plan.stop_early is not None,
     "reload": lambda plan: plan.reloads > 1,
     "successor": lambda plan: plan.reloads > 1,
@@ -37,3 +53,19 @@ def seeds_for(plant: str) -> list[int]:
         if all(need(plan) for need in needs):
             found.append(seed)
     return found[:WITHIN]
+
+
+def likely_seeds_for(plant: str) -> list[int]:
+    """The same, and before all others the one that found it last."""
+    seeds = seeds_for(plant)
+    last = tomllib.loads(_FINDINGS.read_text("utf-8")).get(plant)
+    return seeds if last is None else [last, *(each for each in seeds if each != last)]
+
+
+def record(findings: Mapping[str, int]) -> None:
+    """Remember the seed that found each planted bug."""
+    _FINDINGS.write_text(_PREFACE + "".join(_lines(findings.items())), "utf-8")
+
+
+def _lines(findings: Iterable[tuple[str, int]]) -> Iterable[str]:
+    return (f'"{plant}" = {seed}\n' for plant, seed in sorted(findings))

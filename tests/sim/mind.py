@@ -27,7 +27,7 @@ DEEDS: Lot[str] = Lot(
         ("stale id", 3),
         ("flood", 2),
         ("long progress", 3),
-        ("hang", 1),
+        ("hang", 3),
     ]
 )
 #: What only a server behind HTTP can do.
@@ -70,7 +70,7 @@ FATES: Lot[str] = Lot(
     [
         ("lives", 70),
         ("dies at once", 6),
-        ("never initializes", 3),
+        ("never initializes", 6),
         ("crashes later", 12),
         ("babbles", 5),
         ("is deaf", 4),

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 import pytest
 
 from sim.breaches import PLANTS
-from sim.hunting import seeds_for
+from sim.hunting import likely_seeds_for
 from sim.pool import Hunted, Pool
 
 Hunt = Callable[[str], Hunted]
@@ -21,7 +21,9 @@ def hunt(pool: Pool, request: pytest.FixtureRequest) -> Hunt:
         if isinstance(item, pytest.Function) and "plant" in item.fixturenames
     }
     hunts: dict[str, Future[Hunted]] = {
-        plant: pool.hunt(plant, seeds_for(plant)) for plant in PLANTS if plant in asked
+        plant: pool.hunt(plant, likely_seeds_for(plant))
+        for plant in PLANTS
+        if plant in asked
     }
     return lambda plant: hunts[plant].result()
 

@@ -4,6 +4,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from math import inf
 from typing import Any
 from unittest.mock import patch
 
@@ -23,11 +24,12 @@ from bridge.fleet import Edition, Fleet
 from bridge.oauth import lifecycle_events as moves
 from bridge.oauth.credential import Credential
 from bridge.observe import catalogue as events
+from bridge.protocol.dialogue import Ask
 from bridge.router.actor import RouterActor
 from bridge.router.session import Session, Sessions
 from bridge.router.table import RoutingTable
 from bridge.upstream.account import Account
-from bridge.upstream.connection import Connection
+from bridge.upstream.connection import Connection, Done
 from bridge.upstream.credentials import Credentials
 from bridge.upstream.file_store import FileShelf
 from bridge.upstream.lifecycle import Lifecycle
@@ -106,10 +108,25 @@ def _ids_repeat() -> AbstractContextManager[object]:
 
 
 def _hangs_at_the_start_are_kept() -> AbstractContextManager[object]:
+    """Both who would notice have no clock: the phase, and the request that waits."""
+
     def patient(_self: Lifecycle) -> None:
         """The phase may take as long as it likes."""
 
-    return patch.object(Lifecycle, "overdue", patient)
+    ask = Connection.ask
+
+    def endless(self: Connection, question: Ask, *, due: float, done: Done) -> None:
+        ask(self, question, due=due if question.method == "ping" else inf, done=done)
+
+    @contextmanager
+    def both() -> Generator[None]:
+        with (
+            patch.object(Lifecycle, "overdue", patient),
+            patch.object(Connection, "ask", endless),
+        ):
+            yield
+
+    return both()
 
 
 def _the_healthy_are_given_up() -> AbstractContextManager[object]:
@@ -235,7 +252,7 @@ def _refreshes_run_at_once() -> AbstractContextManager[object]:
 def _tokens_are_not_stored() -> AbstractContextManager[object]:
     async def tomorrow(self: StoredLogin) -> None:
         await trio.lowlevel.checkpoint()
-        self._unsaved = None
+        self._waiting.credential = None
         self.exists = True
 
     return patch.object(StoredLogin, "save_again", tomorrow)
