@@ -295,7 +295,7 @@ class _World:
         rng = self._chance.of("crashes")
         for _ in range(self._plan.crashes):
             await trio.sleep(rng.expovariate(0.4))
-            name = rng.choice([*self._plan.flaky, WEB])
+            name = rng.choice([*sorted(self._plan.flaky), WEB])
             if name in self._plan.flaky and self._living.crash(name):
                 self._trace.fault(name, "actor crashes")
 
