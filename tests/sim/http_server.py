@@ -25,7 +25,7 @@ class HttpServer:
         self._server = ScriptedServer(self._take)
         self._sessions: set[str] = set()
         self._numbers = count(1)
-        self._listening: set[Exchange] = set()
+        self._listening: dict[Exchange, None] = {}  # in order, unlike a set
         self._questions: dict[str, trio.Event] = {}
 
     async def serve(self, network: SimulatedNetwork, nursery: trio.Nursery) -> None:
@@ -52,11 +52,11 @@ class HttpServer:
 
     async def _listen(self, exchange: Exchange) -> None:
         await exchange.open_events()
-        self._listening.add(exchange)
+        self._listening[exchange] = None
         try:
             await exchange.stream.receive_some()  # until the client leaves
         finally:
-            self._listening.discard(exchange)
+            self._listening.pop(exchange, None)
 
     async def _message(self, exchange: Exchange, message: dict[str, Any]) -> None:
         method, id_ = message.get("method"), message.get("id")
