@@ -71,14 +71,14 @@ class Life:
         self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """The whole life. A bridge that fails is a finding."""
-        with self._scope:
-            try:
+        try:  # around the scope: a kill may meet an actor that has just crashed
+            with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._look)
                     await self.bridge.run(task_status=task_status)
                     nursery.cancel_scope.cancel()
-            except Exception as error:  # noqa: BLE001 - whatever came out is the finding
-                self._failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever came out is the finding
+            self._failed(error)
         self.over.set()
 
     def _failed(self, error: Exception) -> None:

@@ -56,8 +56,9 @@ ENDS_WITHIN = 900.0
 HEALS_WITHIN = 50.0
 #: A hang begun before is found by the health checks within this.
 FOUND_WITHIN = 12.0
-#: Sessions nobody ended are swept within this.
-EMPTIES_WITHIN = 26.0
+#: Sessions nobody ended are swept within this; one whose client went silent at the end
+#: begins to idle only when its system gives the connection up, 26 s later.
+EMPTIES_WITHIN = 45.0
 #: Tokens on their way are waited for, whatever is cancelled: they are used up else.
 TOKENS_WITHIN = 10.0
 #: A tool that joins is known to listeners within this.
