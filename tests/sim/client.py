@@ -1,6 +1,7 @@
 """A simulated client: visits the bridge and behaves as people's clients do."""
 
 import random
+from string import ascii_lowercase
 
 import trio
 
@@ -31,7 +32,7 @@ BURST = 6
 UNREAD = 24
 #: A second try after a refusal, and how many of them.
 AGAIN = 1.0
-TRIES = 8
+TRIES = 16
 
 
 class Client:
@@ -62,7 +63,7 @@ class Client:
     async def _try_to_visit(self, name: str, actions: int) -> None:
         for attempt in range(TRIES):
             visit = self._kind(
-                f"{name}{'abcdefgh'[attempt]}",
+                f"{name}{ascii_lowercase[attempt]}",
                 stage=self._stage,
                 rng=self._rng,
                 token=self._token,

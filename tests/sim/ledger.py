@@ -105,7 +105,8 @@ class Ledger:
         for asked in self._asked.values():
             if asked.open:
                 self._trace.breach("answered", f"{asked.marker} got no answer")
-            if asked.said_nothing_ran and self._runs[asked.marker]:
+            denied = asked.said_nothing_ran and not asked.doubles  # else of which?
+            if denied and self._runs[asked.marker]:
                 self._trace.breach("honest", f"{asked.marker} ran, the error denies it")
 
     def _result(self, asked: Asked, marker: str) -> None:
