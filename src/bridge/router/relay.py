@@ -159,15 +159,17 @@ class Relay:
     def _ask(self, question: Question) -> None:
         refusal = self._refusal(question.frame)
         target = self._way_to_client()
-        if refusal is None and target is None:
-            refusal = error_body(
-                Code.INTERNAL_ERROR,
-                "the client has no open stream for a question",
-                {"reason": "no_stream"},
-            )
         if refusal is not None:
             question.refuse(refusal)
-        elif target is not None:
+        elif target is None:
+            question.refuse(
+                error_body(
+                    Code.INTERNAL_ERROR,
+                    "the client has no open stream for a question",
+                    {"reason": "no_stream"},
+                )
+            )
+        else:
             self._put(question, target)
 
     def _put(self, question: Question, target: Outbox) -> None:

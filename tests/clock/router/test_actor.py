@@ -203,6 +203,7 @@ async def test_a_conflict_is_reported_once(
     await room.start(nursery)
     room.up("a", tools=[tool("x")])
     room.up("b", tools=[tool("x")])
+    await settle()
     room.up("b", epoch=2, tools=[tool("x"), tool("y")])
     await settle()
     [said] = room.log.named(events.ROUTER_NAME_CONFLICT)

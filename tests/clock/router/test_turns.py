@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bridge.contract.router import UpstreamDown
+from bridge.contract.router import Checkpoint, UpstreamDown
 from bridge.contract.upstream import UpstreamState
 from kit.routing import RouterRoom, names, policy, tool
 
@@ -58,3 +58,16 @@ async def test_news_that_come_together_make_one_table(
     await trio.testing.wait_all_tasks_blocked()
     assert room.board.whole.version == before + 1
     assert len(room.board.whole.entries("tools")) == 3
+
+
+@pytest.mark.requirement("C31")
+async def test_a_turn_that_took_long_ends_and_the_rest_comes_in_the_next(
+    room: RouterRoom, autojump_clock: MockClock
+) -> None:
+    heard: list[float] = []
+    for _ in range(4):  # each takes longer than a turn may
+        room.send(Checkpoint(heard=lambda: autojump_clock.jump(1)))
+        room.send(Checkpoint(heard=lambda: heard.append(trio.current_time())))
+    began = trio.current_time()
+    await trio.testing.wait_all_tasks_blocked()
+    assert [at - began for at in heard] == [1, 2, 3, 4]

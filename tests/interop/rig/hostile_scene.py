@@ -26,6 +26,8 @@ from interop.rig.servers import Entry, scripted_entry
 
 #: What a server has at least for each step of its beginning, in seconds.
 PHASE = 45.0
+#: Until each server has begun once; on a busy machine each start takes a second.
+FIRST_TURNS = 90.0
 #: Seconds a call may take: four times its timeout.
 ANSWERED = 12.0
 _CALLERS = 12
@@ -80,10 +82,18 @@ class Scene:
                     [answer] = await call(f"{good}__echo")
 
     async def _until_all_have_tried(self, http: httpx.AsyncClient) -> None:
-        """They take turns; a bridge is ready when each has had its first."""
-        with trio.move_on_after(PHASE):
-            while not (await http.get("/readyz")).is_success:  # noqa: ASYNC110 - on the wire
+        """They take turns to start: none is called before it has had its first."""
+        with trio.move_on_after(FIRST_TURNS):
+            while await self._waiting_for_first_turns(http):  # noqa: ASYNC110 - on the wire
                 await trio.sleep(0.5)
+
+    async def _waiting_for_first_turns(self, http: httpx.AsyncClient) -> bool:
+        upstreams = (await http.get("/status")).json()["upstreams"]
+        return any(
+            not (each["epoch"] or each["lastError"])
+            and (each["phase"] == "queued" or not each["phase"])
+            for each in upstreams
+        )
 
     # --- the others ---
 
