@@ -68,7 +68,7 @@ class BareClient:
             *lines, rest = bytes(held).split(b"\n")
             held = bytearray(rest)
             for line in lines:
-                field, _, value = line.partition(b": ")
+                field, _, value = line.removesuffix(b"\r").partition(b": ")
                 if field == b"event":
                     event = value
                 elif field == b"data" and event == b"endpoint":
