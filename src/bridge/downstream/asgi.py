@@ -91,6 +91,7 @@ async def _pump(answer: StreamResponse, send: ASGISendCallable) -> None:
     await _start(answer, answer.headers, send)
     async for chunk in answer.chunks:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        del chunk  # the next one may be long in coming, and this one large
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

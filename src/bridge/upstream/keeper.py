@@ -101,4 +101,5 @@ class LinkKeeper:
                     self._hooks.failed(error)
                     break
                 self._hooks.event(event)
+                del event  # the next one may be long in coming, and this one large
         self._scope = None

@@ -5,7 +5,7 @@ the child's end. The first to see the end fails the link; the child is then stop
 its whole process group when the link is closed.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -153,15 +153,16 @@ class _StdioLink:
         framer = LineFramer(limit=self._frame_bytes)
         try:
             async for chunk in self._process.stdout:
-                for line in framer.feed(bytes(chunk)):
-                    await self._take(line)
+                await self._take_all(framer.feed(bytes(chunk)))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # as good as its end
 
-    async def _take(self, line: bytes) -> None:
-        await self._intake.take(line)
-        if self._intake.hopeless:
-            self._fail(LinkLost, "prints text where messages are expected")
+    async def _take_all(self, lines: Iterator[bytes]) -> None:
+        """A function of its own: while nothing comes, no last line is kept alive."""
+        for line in lines:
+            await self._intake.take(line)
+            if self._intake.hopeless:
+                self._fail(LinkLost, "prints text where messages are expected")
 
     def _fail(self, kind: type[LinkError], what: str) -> None:
         if self._inbox.error is not None:
